@@ -1,0 +1,23 @@
+/* sasl.h: what the mail protocols share of SASL: the PLAIN message and string preparation.
+ * Source: RFC 4616 (PLAIN), RFC 4013 (SASLprep), RFC 4648 §4 (base64).
+ * Pure; runs in: edge (fronts and logins). */
+#ifndef POSTERN_PROTO_SASL_SASL_H
+#define POSTERN_PROTO_SASL_SASL_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct sasl_plain {
+    struct view authorization, user, secret; /* views into the decoded message */
+};
+
+/* Decodes strict base64 (padding required, nothing else) and splits the PLAIN message.
+ * `decoded` (the caller's, wiped by the caller) holds the message for as long as *ret is used. */
+MUST_USE enum err sasl_plain_decode(struct view base64, struct buf *decoded, struct sasl_plain *ret);
+/* Appends base64 of a PLAIN message; ERR_INVALID: NUL in a value; ERR_TOO_LONG: over out's bound. */
+MUST_USE enum err sasl_plain_encode(const struct sasl_plain *plain, struct buf *out);
+/* SASLprep of a user name as a stored string (unassigned code points are refused); CR, LF, NUL and
+ * invalid UTF-8 are ERR_INVALID. Appends to `out`. */
+MUST_USE enum err sasl_prep(struct view text, struct buf *out);
+
+#endif
