@@ -1,0 +1,1 @@
+"""Servers and clients that only the tests need (what ./run needs too is in tools/rig)."""
