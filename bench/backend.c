@@ -283,6 +283,7 @@ static ssize_t sink(struct session *s)
         s->in_length -= n;
         memmove(s->in, s->in + n, s->in_length);
         s->literal_left -= n;
+        counters.appended_octets += n;
         return (ssize_t)n;
     }
     size_t size = s->literal_left < sizeof(waste) ? (size_t)s->literal_left : sizeof(waste);

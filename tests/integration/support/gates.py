@@ -1,0 +1,144 @@
+"""Gateways for tests: default settings, enrolled accounts, connections."""
+
+import copy
+import os
+from dataclasses import dataclass, field
+
+from rig.demo import certificates
+from rig.gateway import Gateway
+from rig.process import free_port
+
+from .wire import Wire, untrusting
+
+
+@dataclass
+class Door:
+    """Where a client knocks, and with what."""
+
+    host: str
+    imaps: int
+    imap: int
+    ca: str
+    user: str
+    secret: str
+
+
+@dataclass
+class Account:
+    """An account of one gateway whose mailbox is on Dovecot."""
+
+    user: str
+    password: str
+    app_password: str = ""
+    app_password_id: str = ""
+    totp: str = ""
+    rows: dict = field(default_factory=dict)
+
+
+class TestGateway(Gateway):
+    """A gateway that knows its upstream, so that accounts can be made in one call."""
+
+    __test__ = False
+    host = "localhost"
+    server = None
+    numbers = None
+
+    def fresh_user(self):
+        """A new mailbox on the upstream, unknown to the gateway."""
+        user = f"user{next(self.numbers)}@example.org"
+        password = f"mailbox password of {user}"
+        self.server.set_password(user, password)
+        return Account(user, password)
+
+    def account(self, *options, has_app_password=True):
+        """A new mailbox, an account and (unless told otherwise) an app password for it."""
+        account = self.fresh_user()
+        self.add_account(account.user)
+        return self._app_password(account, options) if has_app_password else account
+
+    def enrol(self, user, *options):
+        """An account and app password for a mailbox that is there already."""
+        account = Account(user, self.server.users[user])
+        self.add_account(user)
+        return self._app_password(account, options)
+
+    def _app_password(self, account, options):
+        row = self.add_app_password(account.user, account.password, *options)
+        account.app_password, account.app_password_id = row["app_password"], row["id"]
+        return account
+
+    def connect(self, gate="imaps", source=None, **options):
+        """A raw connection; TLS is on when the gate has implicit TLS."""
+        is_implicit = self.settings["gates"][gate]["tls"] == "implicit"
+        return Wire(self.ports[gate], tls=untrusting() if is_implicit else None, source=source,
+                    **options)
+
+    def opened(self, account, source=None):
+        """A raw connection, logged in with the app password."""
+        wire = self.connect(source=source)
+        wire.line()
+        _, said = wire.login(account.user, account.app_password)
+        assert said.startswith(b"OK"), said
+        return wire
+
+    def attempt(self, user, secret, source=None):
+        """One login on a connection of its own: (untagged lines, tagged answer)."""
+        with self.connect(source=source) as wire:
+            wire.line()
+            return wire.login(user, secret)
+
+
+class Gates:
+    """Makes gateways with changed settings; owns them."""
+
+    def __init__(self, base, binary, authority, dovecot, numbers):
+        self.base = base
+        self.binary = binary
+        self.authority = authority
+        self.dovecot = dovecot
+        self.numbers = numbers
+        self.made = []
+
+    def upstream(self, server=None, scheme="imaps", **changes):
+        server = server or self.dovecot
+        port = server.ports["imaps" if scheme == "imaps" else "imap"]
+        return {"imap": f"{scheme}://localhost:{port}", "ca": self.authority.certificate,
+                "login": "sealed", **changes}
+
+    def settings(self, **changes):
+        """The default settings; a change replaces a top-level setting, None removes it."""
+        made = {
+            "domain": "example.org",
+            "tls": certificates(self.authority.issue("gate-ecdsa", "ecdsa"),
+                                self.authority.issue("gate-rsa", "rsa")),
+            "gates": {
+                "imaps": {"protocol": "imap", "listen": f"127.0.0.1:{free_port()}",
+                          "tls": "implicit"},
+                "imap": {"protocol": "imap", "listen": f"127.0.0.1:{free_port()}",
+                         "tls": "starttls"},
+            },
+            "upstreams": {"mail": self.upstream()},
+            "portal": {"url": "https://portal.example.org"},
+        }
+        made.update(copy.deepcopy(changes))
+        return made
+
+    def make(self, server=None, environment=None, **changes):
+        folder = os.path.join(self.base, f"gate{next(self.numbers)}")
+        gateway = TestGateway(self.binary, folder, self.settings(**changes))
+        gateway.server = server or self.dovecot
+        gateway.numbers = self.numbers
+        gateway.environment = dict(os.environ, **environment) if environment else None
+        self.made.append(gateway)
+        return gateway
+
+    def start(self, server=None, environment=None, **changes):
+        return self.make(server, environment, **changes).start()
+
+    def stop(self):
+        """Ends all of them; returns what the sanitizers said."""
+        reports = []
+        for gateway in self.made:
+            gateway.stop()
+            reports += gateway.sanitizer_reports()
+        return reports

@@ -1,0 +1,145 @@
+"""A raw IMAP connection: octets out, lines in. For what real clients never send."""
+
+import re
+import socket
+import ssl
+import struct
+import time
+
+
+def untrusting():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Closed(Exception):
+    """The other side closed where more was expected."""
+
+
+class Wire:
+    """One connection; everything that came is kept in `seen` for messages of failed tests."""
+
+    def __init__(self, port, tls=None, host="127.0.0.1", source=None, timeout_s=15, first=b"",
+                 name="localhost"):
+        self.raw = socket.create_connection((host, port), timeout=timeout_s,
+                                            source_address=(source, 0) if source else None)
+        self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream = self.raw
+        self.buffer = b""
+        self.seen = b""
+        self.tags = 0
+        self.name = name
+        if first:
+            self.raw.sendall(first)
+        if tls:
+            self.start_tls(tls)
+
+    def start_tls(self, context):
+        self.buffer = b""
+        self.stream = context.wrap_socket(self.raw, server_hostname=self.name)
+
+    def send(self, octets):
+        self.stream.sendall(octets)
+
+    def send_slowly(self, octets, pause_s=0.0):
+        for i in range(len(octets)):
+            self.stream.sendall(octets[i : i + 1])
+            if pause_s:
+                time.sleep(pause_s)
+
+    def _more(self):
+        try:
+            got = self.stream.recv(65536)
+        except (ConnectionResetError, ssl.SSLError) as e:
+            if isinstance(e, TimeoutError):
+                raise
+            raise Closed(f"{e!r} after {self.seen[-300:]!r}") from None
+        if not got:
+            raise Closed(f"closed after {self.seen[-300:]!r}")
+        self.buffer += got
+        self.seen += got
+
+    def line(self):
+        """The next line, without its CRLF; a literal in it is read with it."""
+        out = b""
+        while True:
+            while b"\r\n" not in self.buffer:
+                self._more()
+            line, self.buffer = self.buffer.split(b"\r\n", 1)
+            out += line
+            literal = re.search(rb"\{(\d+)\+?\}$", line)
+            if not literal:
+                return out
+            size = int(literal.group(1))
+            while len(self.buffer) < size:
+                self._more()
+            out += b"\r\n" + self.buffer[:size]
+            self.buffer = self.buffer[size:]
+
+    def until(self, tag):
+        """(untagged lines, the tagged line without its tag)."""
+        start = tag.encode() + b" "
+        untagged = []
+        while True:
+            line = self.line()
+            if line.startswith(start):
+                return untagged, line[len(start):]
+            untagged.append(line)
+
+    def tag(self):
+        self.tags += 1
+        return f"t{self.tags}"
+
+    def command(self, text):
+        """Sends one command line and reads to its tagged answer."""
+        tag = self.tag()
+        if isinstance(text, str):
+            text = text.encode()
+        self.send(tag.encode() + b" " + text + b"\r\n")
+        return self.until(tag)
+
+    def login(self, user, secret):
+        return self.command(b"LOGIN " + quoted(user) + b" " + quoted(secret))
+
+    def is_closed(self, within_s=5.0):
+        """Whether the other side closes within that time; swallows what it still says."""
+        self.raw.settimeout(within_s)
+        deadline = time.monotonic() + within_s
+        try:
+            while time.monotonic() < deadline:
+                self._more()
+        except (Closed, OSError) as e:
+            return not isinstance(e, TimeoutError)
+        return False
+
+    def reset(self):
+        """Closes with RST."""
+        self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self):
+        try:
+            self.stream.close()
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def quoted(text):
+    octets = text.encode() if isinstance(text, str) else text
+    return b'"' + octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def capabilities(lines):
+    """The words of the CAPABILITY response among these lines, in capitals."""
+    for line in lines:
+        if line.upper().startswith(b"* CAPABILITY "):
+            return set(line.decode().upper().split()[2:])
+    raise AssertionError(f"no CAPABILITY in {lines}")
