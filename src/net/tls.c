@@ -1,0 +1,34 @@
+#include "net/tls.h"
+
+#include "net/tls_common.h"
+
+#include <openssl/err.h>
+#include <stdio.h>
+
+void tls_common_setup(SSL_CTX *ctx)
+{
+    /* Partial writes from a buffer that may move, since the pipe owns it; 16 KiB buffers only while
+     * octets move; one read(2) for a whole record instead of two. */
+    (void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                    SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(ctx, 1);
+}
+
+const char *tls_failure(const SSL *ssl, char *text, size_t size)
+{
+    const long verified = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
+    const unsigned long e = ERR_peek_last_error();
+    const char *reason = e == 0 ? NULL : ERR_reason_error_string(e);
+
+    if (verified != X509_V_OK)
+        (void)snprintf(text, size, "certificate: %s", X509_verify_cert_error_string(verified));
+    else
+        (void)snprintf(text, size, "%s", reason != NULL ? reason : "the peer closed");
+    ERR_clear_error();
+    return text;
+}
+
+void tls_init(void)
+{
+}

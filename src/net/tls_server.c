@@ -1,0 +1,269 @@
+#include "net/tls.h"
+
+#include "base/mem.h"
+#include "base/secret.h"
+#include "net/tls_common.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+
+#define GROUPS          "X25519:P-256:P-384"
+#define SESSION_CONTEXT "postern"
+
+/* All certificates for the same names: one of each key type, OpenSSL chooses what the client knows. */
+struct identity {
+    SSL_CTX *ctx; /* owned */
+    X509 *leaf;   /* owned */
+};
+
+struct tls_server {
+    struct identity *identities; /* owned; the first answers a client without SNI */
+    size_t count;
+};
+
+/* Shared by all gates of the process, as a ticket is good at each of them. */
+static uint8_t ticket_keys[TLS_TICKET_KEYS][TLS_TICKET_KEY];
+static size_t ticket_key_count;
+static EVP_CIPHER *ticket_cipher;
+
+void tls_server_set_tickets(struct view keys)
+{
+    ticket_key_count = keys.n / TLS_TICKET_KEY;
+    if (ticket_key_count > TLS_TICKET_KEYS)
+        ticket_key_count = TLS_TICKET_KEYS;
+    if (ticket_key_count != 0)
+        memcpy(ticket_keys, keys.p, ticket_key_count * TLS_TICKET_KEY);
+}
+
+static bool set_mac(EVP_MAC_CTX *mac, const uint8_t *key)
+{
+    uint8_t copy[32];
+    char digest[] = "SHA256";
+
+    memcpy(copy, key, sizeof(copy));
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, copy, sizeof(copy)),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    const bool is_set = EVP_MAC_CTX_set_params(mac, params) == 1;
+    secret_wipe(copy, sizeof(copy));
+    return is_set;
+}
+
+/* RFC 5077 §4 layout; 0: no ticket, 1: good, 2: good, but issue a new one. */
+static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int is_sealing)
+{
+    (void)ssl;
+    if (is_sealing == 1) {
+        const uint8_t *key = ticket_keys[0];
+        if (ticket_key_count == 0 || RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher)) != 1)
+            return 0;
+        memcpy(name, key, 16);
+        return EVP_EncryptInit_ex2(cipher, ticket_cipher, key + 48, iv, NULL) == 1 &&
+                       set_mac(mac, key + 16)
+                   ? 1
+                   : -1;
+    }
+    for (size_t i = 0; i < ticket_key_count; i++) {
+        const uint8_t *key = ticket_keys[i];
+        if (memcmp(name, key, 16) != 0) /* the name is public */
+            continue;
+        if (EVP_DecryptInit_ex2(cipher, ticket_cipher, key + 48, iv, NULL) != 1 ||
+            !set_mac(mac, key + 16))
+            return -1;
+        return i == 0 ? 1 : 2;
+    }
+    return 0;
+}
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                   const unsigned char *in, unsigned int in_n, void *arg)
+{
+    const char *wanted = SSL_get_app_data(ssl);
+
+    (void)arg;
+    if (wanted == NULL)
+        return SSL_TLSEXT_ERR_NOACK;
+    for (unsigned int i = 0; i < in_n; i += 1U + in[i]) {
+        const struct view offered = view_of(in + i + 1, in[i]);
+        if (i + 1U + in[i] <= in_n && view_is_equal(offered, view_text(wanted))) {
+            *out = in + i + 1;
+            *out_n = in[i];
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    /* Another protocol's client: RFC 7301 §3.2, and the end of ALPACA. */
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+    const struct tls_server *t = arg;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)alert;
+    if (name == NULL)
+        return SSL_TLSEXT_ERR_NOACK;
+    for (size_t i = 0; i < t->count; i++) {
+        if (X509_check_host(t->identities[i].leaf, name, 0, 0, NULL) == 1) {
+            (void)SSL_set_SSL_CTX(ssl, t->identities[i].ctx);
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    /* An unknown name gets the first certificate: clients show a clearer error for it. */
+    return SSL_TLSEXT_ERR_NOACK;
+}
+
+static SSL_CTX *new_context(const struct tls_server_conf *conf, struct tls_server *t)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    const int minimum = conf->minimum == CONF_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+
+    if (ctx == NULL)
+        return NULL;
+    tls_common_setup(ctx);
+    (void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
+    SSL_CTX_set_tlsext_servername_arg(ctx, t);
+    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+    if (SSL_CTX_set_min_proto_version(ctx, minimum) == 1 &&
+        SSL_CTX_set_cipher_list(ctx, conf->ciphers) == 1 &&
+        SSL_CTX_set_ciphersuites(ctx, conf->ciphersuites) == 1 &&
+        SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 && SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1 &&
+        SSL_CTX_set_session_id_context(ctx, (const unsigned char *)SESSION_CONTEXT,
+                                       sizeof(SESSION_CONTEXT) - 1) == 1)
+        return ctx;
+    SSL_CTX_free(ctx);
+    return NULL;
+}
+
+/* ---- certificates -------------------------------------------------------------------------------- */
+
+static BIO *bio_of(struct view v)
+{
+    return BIO_new_mem_buf(v.p, (int)v.n);
+}
+
+static bool add_chain(SSL_CTX *ctx, BIO *pem)
+{
+    for (X509 *next; (next = PEM_read_bio_X509(pem, NULL, NULL, NULL)) != NULL;) {
+        if (SSL_CTX_add0_chain_cert(ctx, next) != 1) {
+            X509_free(next);
+            return false;
+        }
+    }
+    ERR_clear_error(); /* the end of the file is an error to PEM_read */
+    return true;
+}
+
+static bool add_certificate(SSL_CTX *ctx, X509 *leaf, struct view certificate, struct view key)
+{
+    BIO *chain_pem = bio_of(certificate);
+    BIO *key_pem = bio_of(key);
+    X509 *again = chain_pem == NULL ? NULL : PEM_read_bio_X509(chain_pem, NULL, NULL, NULL);
+    EVP_PKEY *pkey = key_pem == NULL ? NULL : PEM_read_bio_PrivateKey(key_pem, NULL, NULL, NULL);
+    const bool is_added = again != NULL && pkey != NULL && SSL_CTX_use_certificate(ctx, leaf) == 1 &&
+                          SSL_CTX_use_PrivateKey(ctx, pkey) == 1 && add_chain(ctx, chain_pem);
+
+    X509_free(again);
+    EVP_PKEY_free(pkey);
+    BIO_free(chain_pem);
+    BIO_free(key_pem);
+    return is_added;
+}
+
+static bool has_same_names(X509 *a, X509 *b)
+{
+    GENERAL_NAMES *names[2] = { X509_get_ext_d2i(a, NID_subject_alt_name, NULL, NULL),
+                                X509_get_ext_d2i(b, NID_subject_alt_name, NULL, NULL) };
+    bool is_same = sk_GENERAL_NAME_num(names[0]) == sk_GENERAL_NAME_num(names[1]);
+
+    for (int i = 0; is_same && i < sk_GENERAL_NAME_num(names[0]); i++)
+        is_same = GENERAL_NAME_cmp(sk_GENERAL_NAME_value(names[0], i),
+                                   sk_GENERAL_NAME_value(names[1], i)) == 0;
+    GENERAL_NAMES_free(names[0]);
+    GENERAL_NAMES_free(names[1]);
+    return is_same;
+}
+
+/* The identity whose names the leaf has, or a new one. */
+static struct identity *identity_for(struct tls_server *t, const struct tls_server_conf *conf,
+                                     X509 *leaf)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (has_same_names(t->identities[i].leaf, leaf))
+            return &t->identities[i];
+    struct identity *fresh = &t->identities[t->count];
+    fresh->ctx = new_context(conf, t);
+    if (fresh->ctx == NULL)
+        return NULL;
+    (void)X509_up_ref(leaf);
+    fresh->leaf = leaf;
+    t->count++;
+    return fresh;
+}
+
+static bool load_certificate(struct tls_server *t, const struct tls_server_conf *conf, size_t i)
+{
+    BIO *pem = bio_of(conf->certificates[i]);
+    X509 *leaf = pem == NULL ? NULL : PEM_read_bio_X509(pem, NULL, NULL, NULL);
+    struct identity *identity = leaf == NULL ? NULL : identity_for(t, conf, leaf);
+    const bool is_loaded = identity != NULL && add_certificate(identity->ctx, leaf,
+                                                               conf->certificates[i], conf->keys[i]);
+
+    X509_free(leaf);
+    BIO_free(pem);
+    return is_loaded;
+}
+
+struct tls_server *tls_server_new(const struct tls_server_conf *conf, char *why)
+{
+    struct tls_server *t = NEW(tls_server);
+
+    if (ticket_cipher == NULL)
+        ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    if (t != NULL)
+        t->identities = mem_array(conf->count, sizeof(*t->identities));
+    bool is_loaded = ticket_cipher != NULL && t != NULL && t->identities != NULL && conf->count != 0;
+    for (size_t i = 0; is_loaded && i < conf->count; i++)
+        is_loaded = load_certificate(t, conf, i);
+    if (is_loaded)
+        return t;
+    (void)tls_failure(NULL, why, 256);
+    tls_server_free(t);
+    return NULL;
+}
+
+void tls_server_free(struct tls_server *t)
+{
+    if (t == NULL)
+        return;
+    for (size_t i = 0; i < t->count; i++) {
+        SSL_CTX_free(t->identities[i].ctx);
+        X509_free(t->identities[i].leaf);
+    }
+    mem_free(t->identities);
+    mem_free(t);
+}
+
+SSL *tls_server_session(struct tls_server *t, int fd, const char *alpn)
+{
+    SSL *ssl = SSL_new(t->identities[0].ctx);
+    union {
+        const char *in;
+        void *out;
+    } wanted = { .in = alpn };
+
+    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 || SSL_set_app_data(ssl, wanted.out) != 1) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    SSL_set_accept_state(ssl);
+    return ssl;
+}
