@@ -34,6 +34,15 @@ enum wire_times { WIRE_ONCE = 1, WIRE_OFTEN = 0 };
 
 /* What the verdict of a question is; the zero value refuses. */
 enum verdict { VERDICT_REFUSE = 0, VERDICT_LATER = 1, VERDICT_ALLOW = 2 };
+/* In which words a client is answered that is not let in: enum front_answer of proto/protocol.h, value
+ * for value (tests compare them); the zero value is the one that says least. */
+enum answer {
+    WIRE_ANSWER_REFUSE_PASSWORD = 0, /* any refused main password                                 */
+    WIRE_ANSWER_REFUSE_DEVICE = 1,   /* refused app password or other device credential           */
+    WIRE_ANSWER_LATER = 2,           /* throttled, or warden or upstream out of service           */
+    WIRE_ANSWER_SWITCHED_OFF = 3,    /* the protocol is off for this account                      */
+    WIRE_ANSWER_STALE = 4,           /* a good app password whose sealed mailbox password is old  */
+};
 /* What an upstream said to a login. */
 enum outcome { OUTCOME_UNAVAILABLE = 0, OUTCOME_REFUSED = 1, OUTCOME_ACCEPTED = 2 };
 
@@ -51,7 +60,7 @@ enum outcome { OUTCOME_UNAVAILABLE = 0, OUTCOME_REFUSED = 1, OUTCOME_ACCEPTED = 
 #define MESSAGE(name, number, sender, state, times, sentence) struct wire_##name {
 #define FIELD(message, name, kind, max)                       WIRE_TYPE_##kind name;
 #define END(name)                                                                                  \
-    uint8_t has_descriptor; /* set by the channel, not on the wire */                              \
+    uint8_t none_; /* not on the wire: C17 has no empty struct */                                  \
     };
 #include "wire/messages.def"
 #undef MESSAGE

@@ -19,6 +19,9 @@ struct proxy_header {
 };
 
 MUST_USE enum proxy_result proxy_parse(struct view in, size_t *ret_used, struct proxy_header *ret);
+/* How many octets may be read next without reading beyond the header: what follows is TLS. Never 0
+ * for a header that proxy_parse calls incomplete. */
+size_t proxy_wanted(struct view in);
 /* Appends a version 2 header (PROXY, TCP; LOCAL when the families differ or are unknown). */
 void proxy_write_v2(const struct addr *source, const struct addr *target, struct buf *out);
 

@@ -1,0 +1,161 @@
+#include "edge/edge.h"
+
+#include "edge/boot.h"
+#include "edge/context.h"
+#include "edge/session.h"
+#include "supervisor/sandbox.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#define TRIM_FROM 256 /* a peak of fewer sessions leaves too little behind to look for */
+
+static struct edge edge;
+
+struct edge_upstream *edge_upstream(struct edge *e, struct view name)
+{
+    for (size_t i = 0; i < e->upstream_count; i++)
+        if (view_is_equal(view_text(e->upstreams[i].conf->name), name))
+            return &e->upstreams[i];
+    return NULL;
+}
+
+void edge_session_ended(struct edge *e)
+{
+    /* glibc keeps what a peak of sessions has left behind; the other processes can use it. */
+    if (e->session_peak >= TRIM_FROM && e->session_count <= e->session_peak / 2) {
+        (void)malloc_trim(0);
+        e->session_peak = e->session_count;
+    }
+    if (e->is_draining && e->session_count == 0)
+        uv_stop(e->loop);
+}
+
+/* ---- drain --------------------------------------------------------------------------------------- */
+
+static void end_all(struct edge *e, bool is_relay_spared)
+{
+    for (struct session *s = e->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        if (!is_relay_spared || s->state != SESSION_RELAY)
+            session_end(s, "Server is shutting down", "shutdown");
+    }
+}
+
+static void on_drained(uv_timer_t *timer)
+{
+    struct edge *e = timer->data;
+
+    end_all(e, false);
+    uv_stop(e->loop);
+}
+
+/* A session that is not open loses nothing but a reconnect; an open one may live on. */
+static void drain(struct edge *e, uint32_t within_ms)
+{
+    for (size_t i = 0; i < e->gate_count; i++)
+        gate_stop(&e->gates[i]);
+    e->is_draining = true;
+    if (within_ms != 0) {
+        (void)uv_timer_start(&e->drain_deadline, on_drained, within_ms, 0);
+        end_all(e, true);
+    }
+    if (e->session_count == 0)
+        uv_stop(e->loop);
+}
+
+/* ---- boot channel -------------------------------------------------------------------------------- */
+
+static void start(struct edge *e, const struct wire_boot_start *b)
+{
+    const struct wire_ready ready = { 0 };
+
+    e->number = b->edge;
+    e->generation = b->generation;
+    if (boot_build(e) != ERR_OK || sandbox_enter(&sandbox_edge, e->config) != ERR_OK) {
+        _exit(1);
+    }
+    boot_forget_files();
+    log_open("edge", e->config->log.format, e->config->log.level);
+    channel_set_open(e->boot);
+    channel_send(e->boot, WIRE_ready, &ready, -1);
+}
+
+static void on_boot_message(void *owner, struct channel *c, const struct wire_message *m,
+                            const union wire_any *any, int fd)
+{
+    struct edge *e = owner;
+    enum err r = ERR_OK;
+
+    (void)c;
+    switch (m->number) {
+    case WIRE_boot_file:
+        r = boot_add_file(any->boot_file.name, fd);
+        break;
+    case WIRE_boot_gate:
+        r = boot_add_gate(any->boot_gate.name, fd);
+        break;
+    case WIRE_boot_tickets:
+        tls_server_set_tickets(any->boot_tickets.keys);
+        break;
+    case WIRE_boot_channel:
+        edge_warden_open(e, fd);
+        break;
+    case WIRE_boot_start:
+        start(e, &any->boot_start);
+        break;
+    case WIRE_drain:
+        drain(e, any->drain.within_ms);
+        break;
+    default:
+        r = ERR_INVALID;
+        break;
+    }
+    if (r != ERR_OK) {
+        log_event(LOG_ERROR, "boot-failed", LOG_TEXT("message", m->name),
+                  LOG_TEXT("reason", err_text(r)));
+        _exit(1);
+    }
+}
+
+/* Without its supervisor an edge would serve for ever with keys and policies of the past. */
+static void on_boot_end(void *owner, struct channel *c, const char *reason)
+{
+    (void)owner;
+    (void)c;
+    log_event(LOG_ERROR, "supervisor-lost", LOG_TEXT("reason", reason));
+    _exit(1);
+}
+
+int edge_main(void)
+{
+    struct edge *e = &edge;
+    const struct channel_conf boot = { .loop = uv_default_loop(),
+                                       .fd = SANDBOX_BOOT_FD,
+                                       .peer = WIRE_SUPERVISOR,
+                                       .owner = e,
+                                       .on_message = on_boot_message,
+                                       .on_end = on_boot_end };
+
+    log_open("edge", LOG_FORMAT_AUTO, LOG_INFO);
+    sandbox_close_descriptors();
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (sodium_init() < 0)
+        return 1;
+    tls_init();
+    e->loop = uv_default_loop();
+    (void)uv_timer_init(e->loop, &e->drain_deadline);
+    (void)uv_idle_init(e->loop, &e->resume);
+    e->drain_deadline.data = e->resume.data = e;
+    randombytes_buf(&e->next_session, sizeof(e->next_session));
+    e->resolver = resolver_new(e->loop);
+    e->boot = e->resolver == NULL ? NULL : channel_open(&boot);
+    if (e->boot == NULL || gethostname(e->host, sizeof(e->host) - 1) != 0)
+        return 1;
+    (void)uv_run(e->loop, UV_RUN_DEFAULT);
+    /* The process ends here; the loop's last turn delivers what was just sent. */
+    (void)uv_run(e->loop, UV_RUN_NOWAIT);
+    return 0;
+}

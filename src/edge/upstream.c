@@ -1,0 +1,338 @@
+#include "edge/upstream.h"
+
+#include "base/mem.h"
+#include "base/secret.h"
+#include "net/dial.h"
+#include "proto/proxy/proxy.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#define INPUT_MAX  (2 * LIMIT_LOGIN_LINE)
+#define OUTPUT_MAX 8192
+#define READ_SIZE  4096
+
+struct upstream_login {
+    struct upstream_conf conf; /* its views are void; see the copies */
+    struct secret authorization, user, secret;
+    char session[20];
+    struct dial *dial;
+    const struct conf_url *url;
+    struct login *machine;
+    struct buf output;
+    uv_timer_t deadline;
+    bool is_handshaking;
+};
+
+static void on_ready(struct stream *s);
+
+/* ---- ends ---------------------------------------------------------------------------------------- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    mem_free(handle->data);
+}
+
+static void free_login(struct upstream *u)
+{
+    struct upstream_login *l = TAKE(u->login);
+
+    if (l == NULL)
+        return;
+    dial_cancel(l->dial);
+    if (l->machine != NULL)
+        l->conf.protocol->login->destroy(l->machine);
+    secret_done(&l->authorization);
+    secret_done(&l->user);
+    secret_done(&l->secret);
+    buf_done(&l->output);
+    l->deadline.data = l;
+    uv_close((uv_handle_t *)&l->deadline, on_timer_closed);
+}
+
+static void on_stream_closed(struct stream *s)
+{
+    struct upstream *u = s->owner;
+
+    buf_done(&u->input);
+    mem_free(u);
+}
+
+void upstream_close(struct upstream *u)
+{
+    if (u == NULL)
+        return;
+    free_login(u);
+    if (u->is_open) {
+        stream_close(&u->stream);
+    } else {
+        buf_done(&u->input);
+        mem_free(u);
+    }
+}
+
+/* What went wrong is the log's business; the client only learns "later" or "refused". */
+static void fail(struct upstream *u, enum outcome outcome, const char *reason)
+{
+    const struct upstream_conf conf = u->login->conf;
+
+    if (outcome == OUTCOME_UNAVAILABLE)
+        log_event(LOG_WARN, "upstream-unavailable", LOG_TEXT("upstream", conf.upstream->conf->name),
+                  LOG_TEXT("reason", reason));
+    upstream_close(u);
+    conf.on_done(conf.owner, outcome, VIEW_NONE);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    fail(timer->data, OUTCOME_UNAVAILABLE, "timeout during login");
+}
+
+/* ---- the login over the stream ------------------------------------------------------------------- */
+
+/* false: it failed, and u is gone. */
+static bool flush(struct upstream *u)
+{
+    struct upstream_login *l = u->login;
+
+    if (!buf_is_ok(&l->output)) {
+        fail(u, OUTCOME_UNAVAILABLE, "login command too long");
+        return false;
+    }
+    while (l->output.n != 0) {
+        const ssize_t n = stream_write(&u->stream, l->output.p, l->output.n);
+        if (n == STREAM_AGAIN) {
+            stream_want(&u->stream, STREAM_READ | STREAM_WRITE);
+            return true;
+        }
+        if (n < 0) {
+            fail(u, OUTCOME_UNAVAILABLE, "connection lost during login");
+            return false;
+        }
+        buf_consume(&l->output, (size_t)n);
+    }
+    stream_want(&u->stream, STREAM_READ);
+    return true;
+}
+
+static bool start_tls(struct upstream *u)
+{
+    struct upstream_login *l = u->login;
+    const struct conf_upstream *conf = l->conf.upstream->conf;
+    const char *name = conf->server_name[0] != 0 ? conf->server_name : l->url->host;
+    SSL *ssl = l->conf.upstream->tls == NULL
+                   ? NULL
+                   : tls_client_session(l->conf.upstream->tls, u->stream.fd, name);
+
+    if (ssl == NULL) {
+        fail(u, OUTCOME_UNAVAILABLE, "no memory for TLS");
+        return false;
+    }
+    stream_start_tls(&u->stream, ssl);
+    l->is_handshaking = true;
+    return true;
+}
+
+/* Feeds what has been read. false: the login is over, one way or the other. */
+static bool feed(struct upstream *u)
+{
+    struct upstream_login *l = u->login;
+
+    for (;;) {
+        size_t used = 0;
+        const struct login_event event =
+            l->conf.protocol->login->feed(l->machine, buf_view(&u->input), &used, &l->output);
+        buf_consume(&u->input, used);
+        switch (event.kind) {
+        case LOGIN_MORE:
+            return flush(u);
+        case LOGIN_STARTTLS:
+            if (u->input.n != 0) {
+                fail(u, OUTCOME_UNAVAILABLE, "octets behind the STARTTLS reply");
+                return false;
+            }
+            return start_tls(u);
+        case LOGIN_DONE: {
+            const struct upstream_conf conf = l->conf;
+            AUTO_BUF(capabilities, LIMIT_LOGIN_LINE);
+            buf_put(&capabilities, event.capabilities);
+            free_login(u);
+            conf.on_done(conf.owner, OUTCOME_ACCEPTED, buf_view(&capabilities));
+            return false;
+        }
+        case LOGIN_REFUSED:
+            fail(u, OUTCOME_REFUSED, event.reason);
+            return false;
+        case LOGIN_UNAVAILABLE:
+            fail(u, OUTCOME_UNAVAILABLE, event.reason);
+            return false;
+        }
+    }
+}
+
+static void on_handshake(struct upstream *u)
+{
+    struct upstream_login *l = u->login;
+    char why[160];
+
+    switch (stream_handshake(&u->stream)) {
+    case HANDSHAKE_AGAIN:
+        return;
+    case HANDSHAKE_FAILED:
+        fail(u, OUTCOME_UNAVAILABLE, tls_failure(u->stream.ssl, why, sizeof(why)));
+        return;
+    case HANDSHAKE_DONE:
+        break;
+    }
+    if (!tls_client_is_trusted(l->conf.upstream->tls, u->stream.ssl)) {
+        fail(u, OUTCOME_UNAVAILABLE, "certificate: the public key is not one of the pins");
+        return;
+    }
+    l->is_handshaking = false;
+    if (l->conf.protocol->login->tls_started != NULL)
+        l->conf.protocol->login->tls_started(l->machine, &l->output);
+    if (flush(u))
+        on_ready(&u->stream);
+}
+
+static void on_ready(struct stream *s)
+{
+    struct upstream *u = s->owner;
+    uint8_t space[READ_SIZE];
+
+    if (u->login->is_handshaking) {
+        on_handshake(u);
+        return;
+    }
+    if (u->login->output.n != 0 && !flush(u))
+        return;
+    for (;;) {
+        const ssize_t n = stream_read(s, space, sizeof(space));
+        if (n == STREAM_AGAIN)
+            return;
+        if (n < 0) {
+            fail(u, OUTCOME_UNAVAILABLE, "connection lost during login");
+            return;
+        }
+        buf_put(&u->input, view_of(space, (size_t)n));
+        if (!buf_is_ok(&u->input)) {
+            fail(u, OUTCOME_UNAVAILABLE, "reply too long");
+            return;
+        }
+        if (!feed(u))
+            return;
+        if (u->login->is_handshaking) {
+            on_handshake(u);
+            return;
+        }
+    }
+}
+
+/* ---- connection ---------------------------------------------------------------------------------- */
+
+static bool make_machine(struct upstream *u, bool is_tls, bool is_starttls)
+{
+    struct upstream_login *l = u->login;
+    const struct login_conf conf = {
+        .authorization = secret_view(&l->authorization),
+        .user = secret_view(&l->user),
+        .secret = secret_view(&l->secret),
+        .is_tls = is_tls,
+        .is_starttls = is_starttls,
+        .is_trusting = l->conf.upstream->conf->is_trusting,
+        .client = l->conf.client,
+        .session = l->session,
+    };
+
+    l->machine = l->conf.protocol->login->create(&conf);
+    secret_done(&l->secret);
+    return l->machine != NULL;
+}
+
+static void set_keepalive(int fd, uint32_t seconds)
+{
+    const int on = 1, idle = (int)seconds;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+}
+
+static void on_connected(void *owner, int fd, const struct conf_url *url)
+{
+    struct upstream *u = owner;
+    struct upstream_login *l = u->login;
+    const struct protocol *protocol = l->conf.protocol;
+    const bool is_tls = strcmp(url->scheme, protocol->scheme_tls) == 0;
+    const bool is_starttls = strcmp(url->scheme, protocol->scheme_starttls) == 0;
+
+    l->dial = NULL;
+    l->url = url;
+    if (fd < 0) {
+        fail(u, OUTCOME_UNAVAILABLE, "no address answers");
+        return;
+    }
+    if (!url->is_unix)
+        set_keepalive(fd, l->conf.edge->config->session.keepalive_s);
+    if (stream_open(&u->stream, l->conf.edge->loop, fd) != ERR_OK) {
+        fail(u, OUTCOME_UNAVAILABLE, "no memory");
+        return;
+    }
+    u->is_open = true;
+    u->stream.owner = u;
+    u->stream.on_ready = on_ready;
+    u->stream.on_closed = on_stream_closed;
+    if (!make_machine(u, is_tls, is_starttls)) {
+        fail(u, OUTCOME_UNAVAILABLE, "credential cannot be sent");
+        return;
+    }
+    if (l->conf.upstream->conf->proxy == CONF_PROXY_V2) {
+        proxy_write_v2(&l->conf.client, &l->conf.target, &l->output);
+        if (!flush(u))
+            return;
+    }
+    if (!is_tls)
+        stream_want(&u->stream, STREAM_READ);
+    else if (start_tls(u))
+        on_handshake(u);
+}
+
+struct upstream *upstream_start(const struct upstream_conf *conf)
+{
+    struct upstream *u = NEW(upstream);
+    struct upstream_login *l = NEW(upstream_login);
+    const struct conf_upstream *c = conf->upstream->conf;
+
+    if (u == NULL || l == NULL || secret_set(&l->authorization, conf->authorization) != ERR_OK ||
+        secret_set(&l->user, conf->user) != ERR_OK || secret_set(&l->secret, conf->secret) != ERR_OK) {
+        if (l != NULL) {
+            secret_done(&l->authorization);
+            secret_done(&l->user);
+        }
+        mem_free(u);
+        mem_free(l);
+        return NULL;
+    }
+    l->conf = *conf;
+    u->login = l;
+    buf_init(&u->input, INPUT_MAX);
+    buf_init(&l->output, OUTPUT_MAX);
+    (void)snprintf(l->session, sizeof(l->session), "%016llx", (unsigned long long)conf->session);
+    (void)uv_timer_init(conf->edge->loop, &l->deadline);
+    l->deadline.data = u;
+    (void)uv_timer_start(&l->deadline, on_deadline, c->connect_timeout_ms + c->login_timeout_ms, 0);
+    const struct dial_conf dial = { .loop = conf->edge->loop,
+                                    .resolver = conf->edge->resolver,
+                                    .urls = c->imap,
+                                    .url_count = c->imap_count,
+                                    .timeout_ms = c->connect_timeout_ms,
+                                    .owner = u,
+                                    .on_done = on_connected };
+    l->dial = dial_start(&dial);
+    if (l->dial == NULL) {
+        upstream_close(u);
+        return NULL;
+    }
+    return u;
+}
