@@ -3,7 +3,6 @@
  * auth process counts as Dovecot's.
  *   auth LISTEN-ADDRESS:PORT BACKEND-ADDRESS:PORT
  * One blocking thread: nginx sends its whole request at once, and nobody else may ask. */
-#define _GNU_SOURCE /* accept4 */
 #include "link.h"
 
 #include <arpa/inet.h>
@@ -35,7 +34,8 @@ static void answer(int fd, const char *reply)
 int main(int argc, char **argv)
 {
     struct sockaddr_in here, backend;
-    if (argc != 3 || !link_parse_address(argv[1], &here) || !link_parse_address(argv[2], &backend)) {
+    if (argc != 3 || !link_parse_address(argv[1], &here) ||
+        !link_parse_address(argv[2], &backend)) {
         fprintf(stderr, "usage: auth LISTEN-ADDRESS:PORT BACKEND-ADDRESS:PORT\n");
         return 2;
     }

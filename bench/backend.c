@@ -55,6 +55,7 @@ static struct {
     uint64_t connections, handshakes, resumed, logins, fetched_octets, appended_octets;
 } counters;
 
+static char suite[LINK_SUITE_OCTETS]; /* of the last handshake */
 static uint64_t message_octets = 64U << 20;
 static char message[CHUNK_OCTETS]; /* lines of 62 letters and CRLF, repeated */
 static int poller;
@@ -159,12 +160,18 @@ static const struct command {
     const char *verb;
     void (*run)(struct session *s, const char *rest);
 } commands[] = {
-    { "NOOP", do_nothing },       { "CAPABILITY", do_capability },
-    { "LOGIN", do_login },        { "AUTHENTICATE", do_authenticate },
-    { "ID", do_id },              { "SELECT", do_select },
-    { "FETCH", do_fetch },        { "APPEND", do_nothing },
-    { "IDLE", do_idle },          { "LOGOUT", do_logout },
-    { "NAMESPACE", do_nothing },  { "LIST", do_nothing },
+    { "NOOP", do_nothing },
+    { "CAPABILITY", do_capability },
+    { "LOGIN", do_login },
+    { "AUTHENTICATE", do_authenticate },
+    { "ID", do_id },
+    { "SELECT", do_select },
+    { "FETCH", do_fetch },
+    { "APPEND", do_nothing },
+    { "IDLE", do_idle },
+    { "LOGOUT", do_logout },
+    { "NAMESPACE", do_nothing },
+    { "LIST", do_nothing },
 };
 
 static void run_command(struct session *s, const char *rest)
@@ -314,6 +321,7 @@ static int greet(struct session *s)
     if (s->link.ssl != NULL) {
         counters.handshakes++;
         counters.resumed += (uint64_t)SSL_session_reused(s->link.ssl);
+        link_suite(&s->link, suite);
     }
     say(s, "* OK [CAPABILITY " CAPABILITIES "] ready\r\n");
     return 1;
@@ -379,10 +387,10 @@ static void welcome(const struct listener *from)
 static void print_counters(void)
 {
     printf("{\"connections\": %" PRIu64 ", \"handshakes\": %" PRIu64 ", \"resumed\": %" PRIu64
-           ", \"logins\": %" PRIu64 ", \"fetched_octets\": %" PRIu64 ", \"appended_octets\": %" PRIu64
-           "}\n",
+           ", \"logins\": %" PRIu64 ", \"fetched_octets\": %" PRIu64
+           ", \"appended_octets\": %" PRIu64 ", \"suite\": \"%s\"}\n",
            counters.connections, counters.handshakes, counters.resumed, counters.logins,
-           counters.fetched_octets, counters.appended_octets);
+           counters.fetched_octets, counters.appended_octets, suite);
     fflush(stdout);
 }
 
@@ -468,11 +476,21 @@ int main(int argc, char **argv)
     const char *plain = NULL, *implicit = NULL, *certificate = NULL, *key = NULL;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
-        case 'p': plain = optarg; break;
-        case 's': implicit = optarg; break;
-        case 'c': certificate = optarg; break;
-        case 'k': key = optarg; break;
-        case 'm': message_octets = strtoull(optarg, NULL, 10); break;
+        case 'p':
+            plain = optarg;
+            break;
+        case 's':
+            implicit = optarg;
+            break;
+        case 'c':
+            certificate = optarg;
+            break;
+        case 'k':
+            key = optarg;
+            break;
+        case 'm':
+            message_octets = strtoull(optarg, NULL, 10);
+            break;
         default:
             fprintf(stderr, "usage: backend [--imap ADDRESS:PORT] [--imaps ADDRESS:PORT "
                             "--certificate FILE --key FILE] [--message-octets N]\n");
@@ -494,5 +512,6 @@ int main(int argc, char **argv)
     fflush(stdout);
     loop(listeners, signals);
     print_counters();
+    SSL_CTX_free(listeners[1].tls);
     return 0;
 }

@@ -35,10 +35,10 @@ struct client {
     struct link link;
     enum client_stage stage;
     const char *user, *password;
-    uint64_t started_ns;      /* for the caller */
-    uint64_t fetched_octets;  /* of literals, all compared with what the backend sends */
+    uint64_t started_ns;     /* for the caller */
+    uint64_t fetched_octets; /* of literals, all compared with what the backend sends */
     uint64_t literal_left, literal_at;
-    uint64_t upload_left;     /* octets that follow `out` */
+    uint64_t upload_left; /* octets that follow `out` */
     size_t out_length, out_sent, in_length;
     char out[CLIENT_COMMAND_OCTETS];
     char in[CLIENT_LINE_OCTETS];

@@ -1,5 +1,4 @@
 /* link.c: see link.h. */
-#define _GNU_SOURCE /* accept4 */
 #include "link.h"
 
 #include <arpa/inet.h>
@@ -19,6 +18,12 @@ enum {
     READ_AHEAD_OCTETS = 64 * 1024, /* four records with one system call */
 };
 
+/* Both ends of the rig know one suite and prefer one group, so that no gateway wins by choosing
+ * others. TLS 1.2 needs P-256 in the list for the certificate. */
+#define SUITE_1_3 "TLS_AES_256_GCM_SHA384"
+#define SUITE_1_2 "ECDHE-ECDSA-AES256-GCM-SHA384"
+#define GROUPS    "X25519:P-256"
+
 bool link_parse_address(const char *text, struct sockaddr_in *ret_address)
 {
     char host[INET_ADDRSTRLEN];
@@ -31,7 +36,8 @@ bool link_parse_address(const char *text, struct sockaddr_in *ret_address)
     char *end;
     long port = strtol(colon + 1, &end, 10);
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-    if (*end != '\0' || port < 1 || port > 65535 || inet_pton(AF_INET, host, &address.sin_addr) != 1)
+    if (*end != '\0' || port < 1 || port > 65535 ||
+        inet_pton(AF_INET, host, &address.sin_addr) != 1)
         return false;
     *ret_address = address;
     return true;
@@ -159,10 +165,24 @@ void link_close(struct link *l)
     l->fd = -1;
 }
 
+void link_suite(const struct link *l, char ret_text[LINK_SUITE_OCTETS])
+{
+    if (l->ssl == NULL) {
+        snprintf(ret_text, LINK_SUITE_OCTETS, "plain");
+        return;
+    }
+    const char *group = OBJ_nid2sn((int)SSL_get_negotiated_group(l->ssl));
+    snprintf(ret_text, LINK_SUITE_OCTETS, "%s %s %s", SSL_get_version(l->ssl),
+             SSL_get_cipher_name(l->ssl), group == NULL ? "" : group);
+}
+
 static SSL_CTX *link_context(const SSL_METHOD *method)
 {
     SSL_CTX *tls = SSL_CTX_new(method);
-    if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1) {
+    if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_ciphersuites(tls, SUITE_1_3) != 1 ||
+        SSL_CTX_set_cipher_list(tls, SUITE_1_2) != 1 ||
+        SSL_CTX_set1_groups_list(tls, GROUPS) != 1) {
         SSL_CTX_free(tls);
         return NULL;
     }

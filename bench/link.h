@@ -18,6 +18,8 @@ enum link_result {
     LINK_END = 0, /* the other side closed; positive values are octets */
 };
 
+enum { LINK_SUITE_OCTETS = 96 };
+
 struct link {
     int fd;
     SSL *ssl; /* NULL: plain */
@@ -42,6 +44,9 @@ int link_handshake(struct link *l);
 ssize_t link_read(struct link *l, void *to, size_t size);
 ssize_t link_write(struct link *l, const void *from, size_t size);
 void link_close(struct link *l);
+
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384 X25519", or "plain". */
+void link_suite(const struct link *l, char ret_text[LINK_SUITE_OCTETS]);
 
 /* Contexts with the same settings on both sides. NULL: the reason is on standard error. */
 SSL_CTX *link_server_context(const char *certificate, const char *key);

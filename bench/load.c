@@ -64,6 +64,7 @@ static struct {
     uint64_t started, opened, finished, lost, refused, samples, octets, begun;
     uint64_t begin_ns, end_ns;
     bool is_holding, is_over;
+    char suite[LINK_SUITE_OCTETS]; /* of the first session that got so far */
 } run;
 
 static void sample(uint64_t since_ns)
@@ -86,8 +87,8 @@ static void start_next(struct client *c)
         return;
     uint64_t i = run.started++;
     const struct account *who = &accounts[i % account_count];
-    uint32_t source = (127U << 24) | ((uint32_t)(64 + i / 250 % 64) << 16) |
-                      ((uint32_t)(1 + i % 250) << 8) | 10U;
+    uint32_t source =
+        (127U << 24) | ((uint32_t)(64 + i / 250 % 64) << 16) | ((uint32_t)(1 + i % 250) << 8) | 10U;
     struct client_conf wanted = { .source = { .sin_family = AF_INET,
                                               .sin_addr.s_addr = htonl(source) },
                                   .target = conf.target,
@@ -96,8 +97,7 @@ static void start_next(struct client *c)
                                   .password = who->password };
     struct epoll_event want = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = c };
-    if (!client_start(c, &wanted) ||
-        epoll_ctl(poller, EPOLL_CTL_ADD, c->link.fd, &want) < 0) {
+    if (!client_start(c, &wanted) || epoll_ctl(poller, EPOLL_CTL_ADD, c->link.fd, &want) < 0) {
         fprintf(stderr, "load: cannot open a session: %s\n", strerror(errno));
         run.lost++;
         end_run();
@@ -206,8 +206,8 @@ static void work_event(struct client *c, enum client_event event)
 }
 
 static const struct mode modes[] = {
-    { "login", true, login_event, NULL },   { "idle", true, idle_event, NULL },
-    { "noop", false, work_event, noop_go }, { "fetch", false, work_event, fetch_go },
+    { "login", true, login_event, NULL },       { "idle", true, idle_event, NULL },
+    { "noop", false, work_event, noop_go },     { "fetch", false, work_event, fetch_go },
     { "append", false, work_event, append_go },
 };
 
@@ -219,17 +219,20 @@ static void advance(struct client *c)
         enum client_event event = client_advance(c);
         if (event == CLIENT_WAIT)
             return;
+        if (event == CLIENT_LOGGED_IN && run.suite[0] == '\0')
+            link_suite(&c->link, run.suite);
         run.lost += event == CLIENT_LOST;
         run.refused += event == CLIENT_REFUSED;
         conf.mode->on_event(c, event);
     }
 }
 
-/* A line, or the end, on standard input. */
+/* A line, or the end, on standard input: once. */
 static void take_word(void)
 {
     char word[64];
     ssize_t n = read(STDIN_FILENO, word, sizeof(word));
+    epoll_ctl(poller, EPOLL_CTL_DEL, STDIN_FILENO, NULL);
     if (!run.is_holding || n <= 0 || conf.mode->on_go == NULL) {
         end_run();
         return;
@@ -294,9 +297,9 @@ static void print_result(void)
     qsort(samples_ns, run.samples, sizeof(*samples_ns), by_size);
     printf("{\"mode\": \"%s\", \"seconds\": %.6f, \"opened\": %" PRIu64 ", \"samples\": %" PRIu64
            ", \"p50_us\": %.1f, \"p99_us\": %.1f, \"octets\": %" PRIu64 ", \"lost\": %" PRIu64
-           ", \"refused\": %" PRIu64 "}\n",
+           ", \"refused\": %" PRIu64 ", \"suite\": \"%s\"}\n",
            conf.mode->name, (double)(run.end_ns - run.begin_ns) / 1e9, run.opened, run.samples,
-           sample_us(0.5), sample_us(0.99), octets, run.lost, run.refused);
+           sample_us(0.5), sample_us(0.99), octets, run.lost, run.refused, run.suite);
     fflush(stdout);
 }
 
@@ -309,9 +312,8 @@ static bool read_accounts(const char *path)
         fprintf(stderr, "load: %s: %s\n", path, strerror(errno));
         return false;
     }
-    while (account_count < MAX_ACCOUNTS &&
-           fscanf(file, "%127s %255s", accounts[account_count].user,
-                  accounts[account_count].password) == 2)
+    while (account_count < MAX_ACCOUNTS && fscanf(file, "%127s %255s", accounts[account_count].user,
+                                                  accounts[account_count].password) == 2)
         account_count++;
     fclose(file);
     return account_count > 0;
@@ -329,29 +331,55 @@ static int usage(void)
 static bool take_options(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "target", required_argument, NULL, 't' },   { "tls", required_argument, NULL, 'v' },
-        { "ca", required_argument, NULL, 'a' },       { "accounts", required_argument, NULL, 'u' },
-        { "count", required_argument, NULL, 'n' },    { "concurrency", required_argument, NULL, 'c' },
-        { "sessions", required_argument, NULL, 's' }, { "octets", required_argument, NULL, 'o' },
+        { "target", required_argument, NULL, 't' },
+        { "tls", required_argument, NULL, 'v' },
+        { "ca", required_argument, NULL, 'a' },
+        { "accounts", required_argument, NULL, 'u' },
+        { "count", required_argument, NULL, 'n' },
+        { "concurrency", required_argument, NULL, 'c' },
+        { "sessions", required_argument, NULL, 's' },
+        { "octets", required_argument, NULL, 'o' },
         { "timeout", required_argument, NULL, 'w' },
-        { "message-octets", required_argument, NULL, 'm' }, { NULL, 0, NULL, 0 },
+        { "message-octets", required_argument, NULL, 'm' },
+        { NULL, 0, NULL, 0 },
     };
     const char *ca = NULL, *version = NULL;
     bool has_target = false;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         uint64_t number = optarg == NULL ? 0 : strtoull(optarg, NULL, 10);
         switch (c) {
-        case 't': has_target = link_parse_address(optarg, &conf.target); break;
-        case 'v': version = optarg; break;
-        case 'a': ca = optarg; break;
-        case 'u': read_accounts(optarg); break;
-        case 'n': conf.count = number; break;
-        case 'c': conf.concurrency = (unsigned)number; break;
-        case 's': conf.sessions = (unsigned)number; break;
-        case 'o': conf.octets = number; break;
-        case 'm': conf.message_octets = number; break;
-        case 'w': conf.timeout_s = (unsigned)number; break;
-        default: return false;
+        case 't':
+            has_target = link_parse_address(optarg, &conf.target);
+            break;
+        case 'v':
+            version = optarg;
+            break;
+        case 'a':
+            ca = optarg;
+            break;
+        case 'u':
+            read_accounts(optarg);
+            break;
+        case 'n':
+            conf.count = number;
+            break;
+        case 'c':
+            conf.concurrency = (unsigned)number;
+            break;
+        case 's':
+            conf.sessions = (unsigned)number;
+            break;
+        case 'o':
+            conf.octets = number;
+            break;
+        case 'm':
+            conf.message_octets = number;
+            break;
+        case 'w':
+            conf.timeout_s = (unsigned)number;
+            break;
+        default:
+            return false;
         }
     }
     for (size_t i = 0; optind < argc && i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -374,9 +402,8 @@ int main(int argc, char **argv)
     link_raise_descriptors();
     poller = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event want = { .events = EPOLLIN, .data.ptr = NULL };
-    if (poller < 0 ||
-        (conf.mode->on_event != login_event &&
-         epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &want) < 0)) {
+    if (poller < 0 || (conf.mode->on_event != login_event &&
+                       epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &want) < 0)) {
         perror("load");
         return 1;
     }
@@ -385,5 +412,6 @@ int main(int argc, char **argv)
     print_result();
     for (size_t i = 0; i < MAX_SESSIONS; i++)
         client_close(&clients[i]);
+    SSL_CTX_free(conf.tls);
     return is_done && run.lost == 0 && run.refused == 0 ? 0 : 1;
 }

@@ -37,6 +37,9 @@
 #define LIMIT_FRAME          65536 /* one record on a SOCK_SEQPACKET channel                       */
 #define LIMIT_FRAME_QUEUE    4096  /* frames waiting for a slow peer, then its channel is closed   */
 
+/* Files that the supervisor hands to its children (octets) */
+#define LIMIT_FILE           (4 << 20) /* a bundle of the system's authorities has some 220,000    */
+
 /* Sessions and buffers */
 #define LIMIT_PIPE_BUFFER    16640 /* a full TLS record of plaintext (16384) with a little room    */
 #define LIMIT_FRONT_INPUT    4096  /* octets read at once from a client that is not logged in      */

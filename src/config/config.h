@@ -80,6 +80,13 @@ struct conf_policy {
     uint32_t session_cap;          /* live sessions of one account (setting session.per_account) */
 };
 
+/* Where a setting stands in the file. */
+struct conf_place {
+    char *path; /* "gates.imaps.listen" */
+    char *file; /* the file, or one that it includes */
+    unsigned line;
+};
+
 struct config {
     char *file; /* where it came from; for messages */
     char *state;
@@ -165,6 +172,9 @@ struct config {
     size_t upstream_count;
     struct conf_policy *policies; /* owned; in the file's order, "default" last (made if missing) */
     size_t policy_count;
+
+    struct conf_place *places; /* owned; what the file sets, for messages of later checks */
+    size_t place_count;
 };
 
 /* What is wrong, and how to mend it. */
@@ -185,6 +195,7 @@ MUST_USE struct config *config_parse(const char *text, struct config_error *erro
 /* What needs the file system or OpenSSL's word: certificate files, keys that match, readable CAs. */
 size_t config_check_files(const struct config *c, struct config_error *errors, size_t max);
 void config_free(struct config *c); /* NULL is fine; wipes secrets */
+AUTO_DEFINE(config)
 /* The effective configuration as libconfig text (or JSON), every setting spelt out. */
 MUST_USE enum err config_show(const struct config *c, enum config_role role, bool is_json,
                               struct buf *out);
@@ -195,14 +206,18 @@ const struct conf_upstream *config_upstream(const struct config *c, struct view 
 const struct conf_policy *config_policy(const struct config *c, struct view account);
 /* The upstream that serves `account`; NULL: none. */
 const struct conf_upstream *config_route(const struct config *c, struct view account);
+/* A gate's `listen`: "*:993", "192.0.2.1:993", "[2001:db8::1]:993". *ret has the port, and no address
+ * when *ret_is_any. False: none of these. */
+MUST_USE bool config_listen(const char *text, struct addr *ret, bool *ret_is_any);
 bool config_pattern_fits(const char *pattern, struct view account); /* '*' only; ASCII case folded */
 
 /* ---- the table itself, for --help, the man page and tests ---- */
 struct config_setting {
     const char *path;     /* "tls.minimum", "gates.*.listen" */
-    const char *type;     /* "text", "list", "duration", "one of …" */
-    const char *standard; /* the default as text; NULL: required */
-    const char *unit;     /* "" or "s", "ms" … */
+    const char *type;     /* "text", "list of texts", "duration", "one of a|b" … */
+    const char *standard; /* the default as text, with <state> for that folder; NULL: required */
+    const char *unit;     /* of a bare number: "" or "s", "ms", "d" */
+    uint64_t min, max;    /* range of a number or (in `unit`) a duration; 0, 0: none */
     const char *sentence;
 };
 const struct config_setting *config_setting_at(size_t index); /* NULL: behind the last */

@@ -144,7 +144,6 @@ int edge_main(void)
     (void)signal(SIGPIPE, SIG_IGN);
     if (sodium_init() < 0)
         return 1;
-    tls_init();
     e->loop = uv_default_loop();
     (void)uv_timer_init(e->loop, &e->drain_deadline);
     (void)uv_idle_init(e->loop, &e->resume);

@@ -6,7 +6,7 @@
 #include "net/pool.h"
 
 #define TURN_MAX   64 /* reads of one pipe in one turn of the loop, so that others get theirs */
-#define PUT_MAX    (4 * LIMIT_IMAP_CAPABILITY)
+#define PUT_MAX    (LIMIT_IMAP_GUARD_LINE + LIMIT_IMAP_CAPABILITY)
 #define LABEL_LOOK 32 /* runs after which no client tells its name any more */
 
 struct pipe {

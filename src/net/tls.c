@@ -28,7 +28,3 @@ const char *tls_failure(const SSL *ssl, char *text, size_t size)
     ERR_clear_error();
     return text;
 }
-
-void tls_init(void)
-{
-}

@@ -51,8 +51,5 @@ MUST_USE bool tls_client_is_trusted(struct tls_client *t, SSL *ssl);
 /* A short phrase of why the handshake failed, from OpenSSL's queue (emptied) and the verification. */
 const char *tls_failure(const SSL *ssl, char *text, size_t size);
 
-/* Memory that OpenSSL needs only while octets move comes from its own allocator, so that the heap
- * of idle sessions has no holes. Before the first use of OpenSSL. */
-void tls_init(void);
 
 #endif

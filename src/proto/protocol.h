@@ -51,6 +51,8 @@ enum front_answer {
     ANSWER_REFUSE_DEVICE,       /* refused app password or other device credential                 */
     ANSWER_LATER,               /* throttled, or warden or upstream out of service                 */
     ANSWER_SWITCHED_OFF,        /* the protocol is off for this account                            */
+    ANSWER_STALE,               /* a good app password, but the upstream no longer takes the mailbox
+                                   password sealed in it: make a new one                           */
 };
 
 struct front_conf {

@@ -23,6 +23,7 @@ from support.gates import Door, Gates                                        # n
 
 MAILBOX = "reader@example.org"
 MAILBOX_MESSAGES = 60
+FRESH_USERS = 3000  # each test takes as many as it likes
 
 
 def pytest_addoption(parser):
@@ -30,7 +31,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes more than ten seconds")
+    config.addinivalue_line("markers", "quiet: measures time; wants the machine for itself")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -73,8 +74,11 @@ def authority(base):
 
 @pytest.fixture(scope="session")
 def dovecot(base, authority):
-    """The upstream of most tests; one mailbox is filled, further users come by fresh_user."""
-    server = Dovecot(os.path.join(base, "dovecot"), authority, {MAILBOX: "the mailbox password"},
+    """The upstream of most tests; one mailbox is filled, the others are fresh users."""
+    users = {MAILBOX: "the mailbox password"}
+    for n in range(FRESH_USERS):
+        users[f"user{n}@example.org"] = f"mailbox password {n}"
+    server = Dovecot(os.path.join(base, "dovecot"), authority, users,
                      masters={"postern-master": "the master password"})
     server.start()
     client = server.client(MAILBOX)

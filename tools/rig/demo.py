@@ -7,7 +7,7 @@ import secrets
 import string
 import urllib.parse
 
-from . import mail, reach
+from . import mail
 from .dovecot import Dovecot
 from .gateway import CommandFailed, Gateway
 from .pki import Authority
@@ -75,7 +75,7 @@ class Demo:
         self.memory["ports"][name] = chosen
         return chosen
 
-    # ---- parts -----------------------------------------------------------------------------------
+    # ---- parts ---------------------------------------------------------------------------------
 
     def start(self, say):
         self.take_state()
@@ -123,6 +123,7 @@ class Demo:
                 "imap": gate("starttls", self.port("imap")),
             },
             "upstreams": {"mail": upstream},
+            "session": {"drain_timeout": DRAIN},
         }
 
     def start_gateway(self, say):
@@ -168,7 +169,7 @@ class Demo:
                  self.dovecot.child if self.dovecot else None]
         return [child for child in parts if child]
 
-    # ---- what is told -----------------------------------------------------------------------------
+    # ---- what is told ----------------------------------------------------------------------------
 
     def ready(self):
         """The object that --ready writes."""
@@ -199,7 +200,7 @@ class Demo:
         ready = self.ready()
         imaps = ready["ports"]["imaps"]
         curl = f"curl --cacert {ready['ca']} imaps://localhost:{imaps}/INBOX"
-        where = " ".join(f"{name} on port {port}" for name, port in ready["upstream"]["ports"].items())
+        where = ", ".join(f"{n} on port {p}" for n, p in ready["upstream"]["ports"].items())
         rows = ["", "Postern is up.",
                 f"  gates       imaps://localhost:{imaps} (TLS), "
                 f"imap://localhost:{ready['ports']['imap']} (STARTTLS)",
@@ -243,8 +244,4 @@ def gate(tls, port):
 
 def certificates(*pairs):
     """The tls group for these (certificate, key) pairs."""
-    first, *more = pairs
-    group = {"certificate": first[0], "key": first[1]}
-    if more:
-        group["certificates"] = [{"certificate": c, "key": k} for c, k in more]
-    return group
+    return {"certificate": [c for c, _ in pairs], "key": [k for _, k in pairs]}

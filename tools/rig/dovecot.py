@@ -6,6 +6,7 @@ import os
 import pwd
 import signal
 import ssl
+import time
 
 from . import reach
 from .process import Child, RigError, free_port, is_listening
@@ -76,6 +77,11 @@ service imap-login {{
     haproxy = yes
   }}
 }}
+service anvil {{
+{no_chroot}  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 {services}
 {extra}
 """
@@ -120,31 +126,31 @@ class Dovecot:
             me = pwd.getpwuid(os.geteuid()).pw_name
             group = grp.getgrgid(os.getegid()).gr_name
             off = "".join(f"service {s} {{\n  chroot =\n}}\n"
-                          for s in ("anvil", "stats", "imap-urlauth-login", "ipc", "old-stats",
+                          for s in ("stats", "imap-urlauth-login", "ipc", "old-stats",
                                     "director", "dns_client"))
             return {"login_user": me, "internal_user": me, "internal_group": group,
                     "uid": os.geteuid(), "no_chroot": "  chroot =\n", "services": off}
         return {"login_user": "dovenull", "internal_user": "dovecot", "internal_group": "dovecot",
                 "uid": MAIL_UID, "no_chroot": "", "services": ""}
 
-    def _write_secret(self, name, rows):
+    def _write_secret(self, name, rows, owner):
+        """Replaces the file at once: Dovecot must never read half of it."""
         path = os.path.join(self.folder, name)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        fresh = path + ".new"
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8") as f:
             for user, password in rows.items():
                 f.write(f"{user}:{{PLAIN}}{password}\n")
+            if os.geteuid() == 0:
+                os.fchown(f.fileno(), owner.pw_uid, owner.pw_gid)
+        os.replace(fresh, path)
         return path
 
     def write_users(self):
         """Writes the password files; Dovecot reads them again by itself when they change."""
-        identity = self._identity()
-        path = self._write_secret("users", self.users)
-        masters = self._write_secret("masters", self.masters)
-        if os.geteuid() == 0:
-            owner = pwd.getpwnam(identity["internal_user"])
-            os.chown(path, owner.pw_uid, owner.pw_gid)
-            os.chown(masters, owner.pw_uid, owner.pw_gid)
-        return path, masters
+        owner = pwd.getpwnam(self._identity()["internal_user"])
+        return (self._write_secret("users", self.users, owner),
+                self._write_secret("masters", self.masters, owner))
 
     def write_config(self):
         identity = self._identity()
@@ -194,8 +200,10 @@ class Dovecot:
         os.killpg(self.child.pid, signal.SIGSTOP if is_paused else signal.SIGCONT)
 
     def set_password(self, user, password):
+        """Changes or adds a password; Dovecot looks at the file again once a second."""
         self.users[user] = password
         self.write_users()
+        time.sleep(1.1)
 
     def tls(self):
         return ssl.create_default_context(cafile=self.authority.certificate)

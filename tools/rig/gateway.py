@@ -46,6 +46,7 @@ class Gateway:
             self.settings["users"] = {"edge": str(EDGE_UID), "warden": str(WARDEN_UID)}
         self.child = None
         self.environment = None
+        self.wrap = []  # what runs the gateway: a mount namespace of the caller's, say
 
     # ---- the service -------------------------------------------------------------------------
 
@@ -65,7 +66,7 @@ class Gateway:
 
     def start(self, timeout_s=20):
         self.write_config()
-        args = [self.binary, "serve", "-c", self.config]
+        args = [*self.wrap, self.binary, "serve", "-c", self.config]
         self.child = Child("postern", reach.command(self.folder, args, also=self.readable),
                            os.path.join(self.folder, "postern.log"), env=self.environment)
         self.child.wait_until(self.is_up, timeout_s)

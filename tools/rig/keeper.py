@@ -28,10 +28,15 @@ def keep(plan, ready=None, is_background=False):
     if not is_background:
         return _serve(plan, ready, lambda: None)
     told, telling = os.pipe()
-    if os.fork():
+    keeper = os.fork()
+    if keeper:
         os.close(telling)
-        with os.fdopen(told, "rb") as pipe:
-            return 0 if pipe.read() == b"up" else 1
+        try:
+            with os.fdopen(told, "rb") as pipe:
+                return 0 if pipe.read() == b"up" else 1
+        except KeyboardInterrupt:
+            os.kill(keeper, signal.SIGTERM)
+            return 1
     os.close(told)
     os.setsid()
 
@@ -57,10 +62,12 @@ def _leave_terminal(log):
 def _serve(plan, ready, is_up):
     signal.signal(signal.SIGINT, _end)
     signal.signal(signal.SIGTERM, _end)
+    has_told = False
     try:
         plan.start(_say)
         if ready:
             plan.write_ready(ready)
+            has_told = True
         print(plan.report(), flush=True)
         is_up()
         return _watch(plan)
@@ -72,7 +79,7 @@ def _serve(plan, ready, is_up):
         return 1
     finally:
         plan.stop()
-        if ready and os.path.exists(ready):
+        if has_told and os.path.isfile(ready):
             os.unlink(ready)
 
 

@@ -5,7 +5,8 @@ import random
 import time
 
 FIRST_DAY = 1_704_067_200  # 2024-01-01 UTC
-FOLDERS = ["INBOX", "Sent", "Drafts", "Archive", "Archive/2024", "Entw&APw-rfe", "Lists with spaces"]
+FOLDERS = ["INBOX", "Sent", "Drafts", "Archive", "Archive/2024", "Entw&APw-rfe",
+           "Lists with spaces"]
 SUBJECTS = ["Minutes of Monday", "Invoice", "Holiday plans", "Re: the bridge", "Server report",
             "A question", "Re: Re: the tender", "Tickets", "Your parcel", "Choir practice"]
 WORDS = ("the gate was open when we came back from town and nobody knew who had left it so "

@@ -13,11 +13,13 @@ struct sasl_plain {
 
 /* Decodes strict base64 (padding required, nothing else) and splits the PLAIN message.
  * `decoded` (the caller's, wiped by the caller) holds the message for as long as *ret is used. */
-MUST_USE enum err sasl_plain_decode(struct view base64, struct buf *decoded, struct sasl_plain *ret);
-/* Appends base64 of a PLAIN message; ERR_INVALID: NUL in a value; ERR_TOO_LONG: over out's bound. */
+MUST_USE enum err sasl_plain_decode(struct view base64, struct buf *decoded,
+                                    struct sasl_plain *ret);
+/* Appends base64 of a PLAIN message. ERR_INVALID: NUL in a value; ERR_TOO_LONG: over a bound. */
 MUST_USE enum err sasl_plain_encode(const struct sasl_plain *plain, struct buf *out);
-/* SASLprep of a user name as a stored string (unassigned code points are refused); CR, LF, NUL and
- * invalid UTF-8 are ERR_INVALID. Appends to `out`. */
+/* SASLprep of a user name as a stored string. Appends to `out`. ERR_INVALID: not a user name at all
+ * (CR, LF, NUL, invalid UTF-8); ERR_DENIED: a string that the profile refuses (controls, unassigned
+ * code points, mixed directions); ERR_TOO_LONG: over out's bound. */
 MUST_USE enum err sasl_prep(struct view text, struct buf *out);
 
 #endif

@@ -6,6 +6,7 @@
  * survives kill -9 and a loss of power. Secrets arrive here already sealed or hashed (factor/).
  * Times are seconds since 1970 and always an argument. Errors: ERR_NOT_FOUND, ERR_EXISTS; ERR_BUSY and
  * ERR_IO when the store is out of service (the verdict is then "later").
+ * A function given to a list runs while a connection is lent: it must not call the store.
  * Runs in: warden. */
 #ifndef POSTERN_WARDEN_STORE_STORE_H
 #define POSTERN_WARDEN_STORE_STORE_H
@@ -18,7 +19,7 @@
 #define STORE_NAME        (LIMIT_ACCOUNT + 1)
 #define STORE_PUBLIC_ID   24 /* public part of an app password, with NUL */
 #define STORE_VERIFIER    32
-#define STORE_SEALED      (LIMIT_SECRET + 64)
+#define STORE_SEALED      (LIMIT_SECRET + 128) /* sealed, with padding, nonce and tag */
 #define STORE_NETWORK     (LIMIT_NAME + 1)
 #define STORE_CLIENT      (LIMIT_CLIENT + 1)
 

@@ -44,11 +44,9 @@ class TestGateway(Gateway):
     numbers = None
 
     def fresh_user(self):
-        """A new mailbox on the upstream, unknown to the gateway."""
+        """An unused mailbox of the upstream, unknown to the gateway."""
         user = f"user{next(self.numbers)}@example.org"
-        password = f"mailbox password of {user}"
-        self.server.set_password(user, password)
-        return Account(user, password)
+        return Account(user, self.server.users[user])
 
     def account(self, *options, has_app_password=True):
         """A new mailbox, an account and (unless told otherwise) an app password for it."""
@@ -119,6 +117,8 @@ class Gates:
             },
             "upstreams": {"mail": self.upstream()},
             "portal": {"url": "https://portal.example.org"},
+            # Many tests refuse from one address: those of the throttle set limits of their own.
+            "throttle": {"per_source": 10_000, "per_account": 1_000},
         }
         made.update(copy.deepcopy(changes))
         return made

@@ -1,0 +1,210 @@
+#include "proto/imap/guard_line.h"
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/limits.h"
+
+#define NOWHERE SIZE_MAX
+
+/* Beyond the five of RFC 9051 and its extensions: PROXYAUTH (iPlanet and successors) and XCLIENT
+ * change the identity; SYNC*, DUMP and UNDUMP (Cyrus) speak a grammar with literals of its own. */
+static const struct {
+    const char *word;
+    enum guard_class class;
+} words[] = {
+    { "UNAUTHENTICATE", GUARD_CLASS_REFUSED },
+    { "LOGIN", GUARD_CLASS_REFUSED },
+    { "AUTHENTICATE", GUARD_CLASS_REFUSED },
+    { "STARTTLS", GUARD_CLASS_REFUSED },
+    { "COMPRESS", GUARD_CLASS_REFUSED },
+    { "PROXYAUTH", GUARD_CLASS_REFUSED },
+    { "XPROXYAUTH", GUARD_CLASS_REFUSED },
+    { "XCLIENT", GUARD_CLASS_REFUSED },
+    { "XFORWARD", GUARD_CLASS_REFUSED },
+    { "SYNCAPPLY", GUARD_CLASS_REFUSED },
+    { "SYNCGET", GUARD_CLASS_REFUSED },
+    { "SYNCRESTART", GUARD_CLASS_REFUSED },
+    { "SYNCRESTORE", GUARD_CLASS_REFUSED },
+    { "DUMP", GUARD_CLASS_REFUSED },
+    { "UNDUMP", GUARD_CLASS_REFUSED },
+    { "IDLE", GUARD_CLASS_IDLE },
+    { "ID", GUARD_CLASS_ID },
+    { "CAPABILITY", GUARD_CLASS_BARE },
+    { "NOOP", GUARD_CLASS_BARE },
+    { "LOGOUT", GUARD_CLASS_BARE },
+    { "CHECK", GUARD_CLASS_BARE },
+    { "CLOSE", GUARD_CLASS_BARE },
+    { "UNSELECT", GUARD_CLASS_BARE },
+    { "EXPUNGE", GUARD_CLASS_BARE },
+    { "NAMESPACE", GUARD_CLASS_BARE },
+    { "DONE", GUARD_CLASS_BARE },
+};
+
+bool guard_is_tag_octet(uint8_t c)
+{
+    if (c <= ' ' || c >= 0x7f)
+        return false;
+    return strchr("(){%*\"\\+", c) == NULL;
+}
+
+static bool is_word_octet(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+}
+
+static enum guard_class class_of(struct view word)
+{
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (view_is_equal_nocase(word, view_text(words[i].word)))
+            return words[i].class;
+    return GUARD_CLASS_PLAIN;
+}
+
+/* Octets and quotes; *ret_brace is the last '{' outside of quoted strings, or NOWHERE. */
+static const char *scan(struct view line, size_t *ret_brace)
+{
+    bool is_quoted = false;
+
+    *ret_brace = NOWHERE;
+    for (size_t i = 0; i < line.n; i++) {
+        uint8_t c = line.p[i];
+
+        if (c == '\0')
+            return "nul";
+        if (c == '\r')
+            return "bare-cr";
+        if (is_quoted) {
+            if (c == '"')
+                is_quoted = false;
+            else if (c == '\\' && i + 1 < line.n && (line.p[i + 1] == '"' || line.p[i + 1] == '\\'))
+                i++;
+        } else if (c == '"') {
+            is_quoted = true;
+        } else if (c == '{') {
+            *ret_brace = i;
+        } else if (c < ' ' || c == 0x7f) {
+            return "control-octet";
+        }
+    }
+    return is_quoted ? "open-quote" : NULL;
+}
+
+/* The digits of a marker; a leading zero is how "{00005+}" is told from "{5+}". */
+static bool read_size(struct view digits, uint32_t *ret)
+{
+    uint64_t n;
+
+    if (digits.n > 1 && digits.p[0] == '0')
+        return false;
+    if (!view_number(digits, UINT32_MAX, &n))
+        return false;
+    *ret = (uint32_t)n;
+    return true;
+}
+
+/* A line that ends in '}' (spaces behind it or not) behind an unquoted '{' is a marker or bad. */
+static const char *read_marker(struct view line, size_t brace, struct guard_line *ret)
+{
+    size_t end = line.n;
+
+    ret->marker = GUARD_MARKER_NONE;
+    while (end > 0 && line.p[end - 1] == ' ')
+        end--;
+    if (end == 0 || line.p[end - 1] != '}' || brace == NOWHERE)
+        return NULL;
+    if (end != line.n)
+        return "bad-literal";
+    size_t start = brace > 0 && line.p[brace - 1] == '~' ? brace - 1 : brace;
+    if (start == 0 || (line.p[start - 1] != ' ' && line.p[start - 1] != '('))
+        return "bad-literal";
+    struct view digits = view_of(line.p + brace + 1, end - 1 - (brace + 1));
+    bool is_nonsync = digits.n > 0 && digits.p[digits.n - 1] == '+';
+    if (is_nonsync)
+        digits.n--;
+    if (!read_size(digits, &ret->size))
+        return "bad-literal";
+    ret->marker = is_nonsync ? GUARD_MARKER_NONSYNC : GUARD_MARKER_SYNC;
+    return NULL;
+}
+
+const char *guard_line_rest(struct view line, struct guard_line *ret)
+{
+    size_t brace;
+
+    *ret = (struct guard_line){ .arguments = line };
+    const char *bad = scan(line, &brace);
+    return bad != NULL ? bad : read_marker(line, brace, ret);
+}
+
+const char *guard_line_first(struct view line, struct guard_line *ret)
+{
+    const char *bad = guard_line_rest(line, ret);
+    size_t tag = 0;
+
+    if (bad != NULL)
+        return bad;
+    while (tag < line.n && guard_is_tag_octet(line.p[tag]))
+        tag++;
+    if (tag == 0 || tag > LIMIT_IMAP_GUARD_TAG || tag == line.n || line.p[tag] != ' ')
+        return "bad-tag";
+    ret->tag = view_first(line, tag);
+    struct view behind = view_skip(line, tag + 1);
+    size_t word = 0;
+    while (word < behind.n && is_word_octet(behind.p[word]))
+        word++;
+    if (word == 0 || (word < behind.n && behind.p[word] != ' '))
+        return "bad-command";
+    ret->class = class_of(view_first(behind, word));
+    ret->arguments = view_skip(behind, word + 1);
+    if (ret->class == GUARD_CLASS_BARE && ret->marker != GUARD_MARKER_NONE)
+        return "needless-literal";
+    if (ret->class == GUARD_CLASS_IDLE && word < behind.n)
+        return "idle-arguments";
+    return NULL;
+}
+
+/* Takes one quoted string off the front of *v; false if there is none. */
+static bool take_quoted(struct view *v, struct view *ret)
+{
+    while (v->n > 0 && v->p[0] == ' ')
+        *v = view_skip(*v, 1);
+    if (v->n == 0 || v->p[0] != '"')
+        return false;
+    size_t end = 1;
+    while (end < v->n && v->p[end] != '"')
+        end += v->p[end] == '\\' ? 2 : 1;
+    if (end >= v->n)
+        return false;
+    *ret = view_of(v->p + 1, end - 1);
+    *v = view_skip(*v, end + 1);
+    return true;
+}
+
+static void put_clean(struct buf *out, struct view v)
+{
+    if (out->n != 0 && v.n != 0)
+        buf_put_octet(out, ' ');
+    for (size_t i = 0; i < v.n && out->n < out->max; i++) {
+        if (v.p[i] == '\\' && i + 1 < v.n)
+            i++;
+        buf_put_octet(out, v.p[i] < ' ' || v.p[i] >= 0x7f ? '?' : v.p[i]);
+    }
+}
+
+void guard_line_label(struct view arguments, struct buf *out)
+{
+    struct view name = VIEW_NONE, version = VIEW_NONE, key, value;
+
+    if (arguments.n == 0 || arguments.p[0] != '(')
+        return;
+    arguments = view_skip(arguments, 1);
+    while (take_quoted(&arguments, &key) && take_quoted(&arguments, &value)) {
+        if (view_is_equal_nocase(key, VIEW_LIT("name")))
+            name = value;
+        else if (view_is_equal_nocase(key, VIEW_LIT("version")))
+            version = value;
+    }
+    put_clean(out, view_first(name, LIMIT_CLIENT / 2));
+    put_clean(out, view_first(version, LIMIT_CLIENT / 2 - 1));
+}

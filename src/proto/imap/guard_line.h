@@ -1,0 +1,44 @@
+/* guard_line.h: judges one line of a client's command, whole, without its CRLF.
+ * Source: RFC 9051 §9 (tag, command, quoted), §4.3 and RFC 7888 (literals), RFC 6855 §4 (literal8).
+ * Stricter than any server: what two servers might read in two ways is bad. Private to the guard.
+ * Runs in: edge. Pure. */
+#ifndef POSTERN_PROTO_IMAP_GUARD_LINE_H
+#define POSTERN_PROTO_IMAP_GUARD_LINE_H
+
+#include "base/view.h"
+
+enum guard_marker {
+    GUARD_MARKER_NONE = 0, /* the command ends with this line                       */
+    GUARD_MARKER_SYNC,     /* {n} or ~{n}: the client waits for the server's word    */
+    GUARD_MARKER_NONSYNC,  /* {n+} or ~{n+}: the octets follow at once              */
+};
+
+enum guard_class {
+    GUARD_CLASS_PLAIN = 0,
+    GUARD_CLASS_BARE,    /* takes no arguments, so a literal is a trick      */
+    GUARD_CLASS_IDLE,    /* changes what the next line means                 */
+    GUARD_CLASS_ID,      /* says who the client is                           */
+    GUARD_CLASS_REFUSED, /* changes identity, or hides what follows          */
+};
+
+struct guard_line {
+    struct view tag;        /* first line of a command only */
+    struct view arguments;  /* behind the command word; the space before them is left out */
+    enum guard_class class; /* first line of a command only */
+    enum guard_marker marker;
+    uint32_t size; /* octets of the literal that the marker announces */
+};
+
+/* Both return NULL and fill *ret, or a static word for the log: nobody can be sure of this line. */
+const char *guard_line_first(struct view line, struct guard_line *ret);
+const char *guard_line_rest(struct view line, struct guard_line *ret);
+
+/* ASTRING-CHAR without "+": what a tag is made of. */
+bool guard_is_tag_octet(uint8_t c);
+
+/* Appends "name version" out of the arguments of an ID command, as far as they are plain quoted
+ * strings; control octets become '?'. */
+struct buf;
+void guard_line_label(struct view arguments, struct buf *out);
+
+#endif

@@ -1,0 +1,165 @@
+#include "warden/credential.h"
+
+static void fail(struct judgement *j, enum reason why)
+{
+    const bool is_world = why == REASON_STORE || why == REASON_SOURCE;
+
+    j->credential_finding = is_world ? CREDENTIAL_LATER : CREDENTIAL_BAD;
+    j->reason = why;
+}
+
+/* ---- app passwords ------------------------------------------------------------------------------- */
+
+static bool is_from(const char *network, const struct addr *source)
+{
+    struct network n;
+
+    return network[0] == '\0' || (network_parse(network, &n) && network_holds(&n, source));
+}
+
+/* The label is what the client says of itself; a client that says nothing is a device of that kind. */
+static const char *device_of(const struct judgement *j)
+{
+    return j->client[0] == '\0' ? "(unnamed)" : j->client;
+}
+
+static bool is_where_bound(const struct store_app_password *row, const struct judgement *j)
+{
+    if (row->bound_network[0] != '\0' && !is_from(row->bound_network, &j->source))
+        return false;
+    return row->bound_device[0] == '\0' || strcmp(row->bound_device, device_of(j)) == 0;
+}
+
+static bool needs_binding(const struct store_app_password *row, const struct judgement *j)
+{
+    switch (j->policy->bind) {
+    case CONF_BIND_NONE:
+        return false;
+    case CONF_BIND_NETWORK:
+        return row->bound_network[0] == '\0';
+    case CONF_BIND_DEVICE:
+        return row->bound_device[0] == '\0';
+    }
+    return true;
+}
+
+static enum err bind(const struct verdict_parts *parts, struct judgement *j,
+                     const struct store_app_password *row)
+{
+    const struct network near =
+        network_around(&j->source, CREDENTIAL_BIND_PREFIX4, CREDENTIAL_BIND_PREFIX6);
+    char network[ADDR_TEXT_MAX] = "";
+    const bool is_network = j->policy->bind == CONF_BIND_NETWORK;
+
+    if (is_network && j->source.octets == 0)
+        return ERR_INVALID;
+    if (is_network)
+        (void)network_text(&near, network);
+    return store_app_password_bind(parts->store, row->id, network, is_network ? "" : device_of(j));
+}
+
+/* Binds at first use. When somebody else was first, what they bound it to decides. */
+static bool take_binding(const struct verdict_parts *parts, struct judgement *j,
+                         struct store_app_password *row)
+{
+    if (!needs_binding(row, j))
+        return true;
+    enum err e = bind(parts, j, row);
+    j->is_bound = e == ERR_OK;
+    if (e == ERR_EXISTS)
+        e = store_app_password_find(parts->store, row->id, row);
+    if (e == ERR_OK && !j->is_bound && !is_where_bound(row, j))
+        e = ERR_INVALID;
+    if (e != ERR_OK)
+        fail(j, e == ERR_INVALID || e == ERR_NOT_FOUND ? REASON_APP_PASSWORD_BOUND : REASON_STORE);
+    return e == ERR_OK;
+}
+
+static enum reason judge_row(const struct store_app_password *row, const struct judgement *j)
+{
+    const bool is_for_protocol =
+        row->protocols == 0 || (j->protocol < 32 && (row->protocols & 1U << j->protocol) != 0);
+
+    if (strcmp(row->account, j->account) != 0)
+        return REASON_APP_PASSWORD_OWNER;
+    if (!row->is_account_enabled)
+        return REASON_ACCOUNT_DISABLED;
+    if (row->expires_at != 0 && row->expires_at <= j->now_s)
+        return REASON_APP_PASSWORD_EXPIRED;
+    if (!is_for_protocol)
+        return REASON_APP_PASSWORD_PROTOCOL;
+    if (!is_from(row->network, &j->source))
+        return REASON_APP_PASSWORD_NETWORK;
+    return is_where_bound(row, j) ? REASON_NONE : REASON_APP_PASSWORD_BOUND;
+}
+
+static void judge_device(const struct verdict_parts *parts, struct judgement *j,
+                         const struct app_password *presented, bool is_formed,
+                         struct store_app_password *row)
+{
+    uint8_t verifier[STORE_VERIFIER];
+
+    const enum err e = store_app_password_find(parts->store, presented->public, row);
+    app_password_verifier(parts->keys, presented, verifier);
+    const bool is_right = secret_is_equal(view_of(verifier, sizeof(verifier)),
+                                          view_of(row->verifier, sizeof(row->verifier)));
+    secret_wipe(verifier, sizeof(verifier));
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        fail(j, REASON_STORE);
+        return;
+    }
+    if (!is_formed || e == ERR_NOT_FOUND || !is_right) {
+        fail(j, !is_formed             ? REASON_APP_PASSWORD_FORM
+                : e == ERR_NOT_FOUND ? REASON_APP_PASSWORD_UNKNOWN
+                                     : REASON_APP_PASSWORD_WRONG);
+        return;
+    }
+    event_copy(j->app_password, sizeof(j->app_password), view_text(row->id));
+    event_copy(j->credential, sizeof(j->credential), view_text(row->id));
+    const enum reason why = judge_row(row, j);
+    if (why != REASON_NONE) {
+        fail(j, why);
+        return;
+    }
+    /* Where the gate is shut nothing will be let in, so nothing is bound. */
+    if (j->gate_finding == GATE_PASSES && !take_binding(parts, j, row))
+        return;
+    buf_clear(&j->sealed);
+    buf_put(&j->sealed, view_of(row->sealed, row->sealed_n));
+    j->credential_finding = buf_is_ok(&j->sealed) ? CREDENTIAL_GOOD : CREDENTIAL_LATER;
+    j->reason = buf_is_ok(&j->sealed) ? REASON_NONE : REASON_OVERLOADED;
+}
+
+void credential_check_device(const struct verdict_parts *parts, struct judgement *j)
+{
+    struct app_password presented = { .public = "0000000000" }; /* looked up when malformed */
+    struct store_app_password row;
+
+    memset(&row, 0, sizeof(row));
+    const bool is_formed = app_password_parse(secret_view(&j->secret), &presented);
+    judge_device(parts, j, &presented, is_formed, &row);
+    app_password_done(&presented);
+    secret_wipe(row.verifier, sizeof(row.verifier));
+}
+
+/* ---- mailbox passwords --------------------------------------------------------------------------- */
+
+enum credential_finding credential_check_password(const struct verdict_parts *parts,
+                                                  const struct judgement *j, struct view password)
+{
+    const char *why;
+
+    if (parts->passwords == NULL)
+        return password.n == 0 ? CREDENTIAL_BAD : CREDENTIAL_UNJUDGED;
+    switch (password_check(parts->passwords, view_text(j->account), password, &why)) {
+    case PASSWORD_RIGHT:
+        /* Said again here: a directory may take an empty password for an anonymous bind. */
+        return password.n == 0 ? CREDENTIAL_BAD : CREDENTIAL_GOOD;
+    case PASSWORD_WRONG:
+    case PASSWORD_UNKNOWN:
+        return CREDENTIAL_BAD;
+    case PASSWORD_LATER:
+        return CREDENTIAL_LATER;
+    }
+    return CREDENTIAL_LATER;
+}

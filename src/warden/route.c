@@ -1,0 +1,54 @@
+#include "warden/route.h"
+
+void route_seal_context(const char *account, const char *id, struct buf *out)
+{
+    buf_printf(out, "app-password:%s:%s", id, account);
+}
+
+static bool fail(struct judgement *j, enum reason why)
+{
+    j->reason = why;
+    return false;
+}
+
+static bool route_master(struct judgement *j)
+{
+    j->upstream_authorization = view_text(j->account);
+    j->upstream_user = view_text(j->upstream->master_user);
+    buf_put_text(&j->upstream_secret, j->upstream->master_password);
+    return buf_is_ok(&j->upstream_secret) || fail(j, REASON_OVERLOADED);
+}
+
+static bool route_sealed(const struct verdict_parts *parts, struct judgement *j)
+{
+    AUTO_BUF(context, STORE_NAME + STORE_PUBLIC_ID + 16);
+    struct app_password key;
+
+    if (j->sealed.n == 0)
+        return fail(j, REASON_NOTHING_SEALED);
+    if (!app_password_parse(secret_view(&j->secret), &key))
+        return fail(j, REASON_SEAL_BROKEN);
+    route_seal_context(j->account, j->app_password, &context);
+    const enum err e = keys_open(parts->keys, view_text(key.text), buf_view(&context),
+                                 buf_view(&j->sealed), &j->upstream_secret);
+    app_password_done(&key);
+    if (e != ERR_OK)
+        return fail(j, e == ERR_MEMORY ? REASON_OVERLOADED : REASON_SEAL_BROKEN);
+    j->upstream_user = view_text(j->account);
+    j->is_stale_possible = true;
+    return true;
+}
+
+bool route_choose(const struct verdict_parts *parts, struct judgement *j)
+{
+    if (j->upstream == NULL)
+        return fail(j, REASON_NO_UPSTREAM);
+    if (j->upstream->login == CONF_LOGIN_MASTER && j->credential_finding == CREDENTIAL_GOOD)
+        return route_master(j);
+    if (j->is_device)
+        return route_sealed(parts, j);
+    j->upstream_user = view_text(j->account);
+    buf_put(&j->upstream_secret, j->password);
+    j->is_upstream_judge = j->credential_finding != CREDENTIAL_GOOD;
+    return buf_is_ok(&j->upstream_secret) || fail(j, REASON_OVERLOADED);
+}

@@ -1,0 +1,117 @@
+"""No oracle: every kind of refused password takes the same time.
+
+Unknown account, wrong password, right password without a second factor, and an account without
+factors are tried interleaved, each from a source of its own, so that neither drift of the machine
+nor the throttle tells them apart. tests/integration/test_timing_method.py shows on made-up times
+that the statistic sees a leak; here a leak is put into the real ones.
+"""
+
+import itertools
+import os
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from support.timing import difference
+
+ROUNDS = int(os.environ.get("ORACLE_ROUNDS", "120"))
+LEAK_S = 0.001
+AT_ONCE = 8
+
+pytestmark = pytest.mark.quiet
+
+
+@pytest.fixture(scope="module")
+def gate(gates):
+    return gates.start(throttle={"per_source": 100_000, "per_account": 100_000})
+
+
+def kinds(gate):
+    """kind → a function that makes the next (user, secret) of that kind."""
+    enrolled = [gate.account() for _ in range(4)]
+    bare = [gate.account(has_app_password=False) for _ in range(4)]
+    coded = [gate.account() for _ in range(4)]
+    for account in coded:
+        gate.row("totp", "enrol", account.user)
+    count = itertools.count()
+
+    def guess(user):
+        return user, f"wrong password {next(count)}"
+
+    return {
+        "unknown account": lambda: guess(f"nobody{next(count)}@example.org"),
+        "wrong password": lambda: guess(random.choice(enrolled).user),
+        "wrong password, code enrolled": lambda: guess(random.choice(coded).user),
+        "right password, no code": lambda: (lambda a: (a.user, a.password))(random.choice(coded)),
+        "right password, app password enrolled":
+            lambda: (lambda a: (a.user, a.password))(random.choice(enrolled)),
+        "right password, no factor":
+            lambda: (lambda a: (a.user, a.password))(random.choice(bare)),
+    }
+
+
+def timed(gate, user, secret, source):
+    """Seconds from the last octet of the login to its refusal."""
+    with gate.connect(source=source) as wire:
+        wire.line()
+        began = time.perf_counter()
+        _, said = wire.login(user, secret)
+        took = time.perf_counter() - began
+    assert said.startswith(b"NO [AUTHENTICATIONFAILED]"), said
+    return took
+
+
+def measure(gate, makers, rounds):
+    """kind → times; each round tries every kind once, in random order."""
+    rng = random.Random(7)
+    plan = []
+    for number in range(rounds):
+        order = list(makers)
+        rng.shuffle(order)
+        plan += [(kind, *makers[kind](), f"127.{10 + number % 200}.{1 + number // 200}.9")
+                 for kind in order]
+    times = {kind: [] for kind in makers}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = pool.map(lambda p: (p[0], timed(gate, *p[1:])), plan)
+        for kind, took in results:
+            times[kind].append(took)
+    return times
+
+
+@pytest.fixture(scope="module")
+def times(gate):
+    makers = kinds(gate)
+    measure(gate, makers, 3)           # warm
+    return measure(gate, makers, ROUNDS)
+
+
+def test_every_refusal_takes_the_same_time(times):
+    found = {f"{a} / {b}": difference(times[a], times[b])
+             for a, b in itertools.combinations(times, 2)}
+    for pair, told in found.items():
+        print(f"{pair}: {told}")
+    leaks = {pair: str(told) for pair, told in found.items() if told.is_leak}
+    assert not leaks, leaks
+
+
+def test_a_leak_put_in_is_found(times):
+    """The same measured times, one kind a millisecond later: each comparison with it must tell."""
+    for late, other in itertools.permutations(times, 2):
+        assert difference([t + LEAK_S for t in times[late]], times[other]).is_leak, (late, other)
+
+
+def test_repeated_secret_takes_the_same_time(gate):
+    """The cache that answers a known wrong secret must not show that it knows it."""
+    account = gate.account()
+    rng = random.Random(3)
+    count = itertools.count()
+    times = {"known": [], "new": []}
+    timed(gate, account.user, "stale password", "127.0.97.1")
+    for _ in range(ROUNDS // 2):
+        for kind in rng.sample(["known", "new"], 2):
+            secret = "stale password" if kind == "known" else f"new {next(count)}"
+            times[kind].append(timed(gate, account.user, secret, "127.0.97.1"))
+    told = difference(times["known"], times["new"])
+    assert not told.is_leak, str(told)

@@ -1,0 +1,81 @@
+"""Real servers and real clients through the gate: on the release and on the sanitizer build.
+
+The two runs go side by side: most of the time they wait for timers. What measures time (marked
+`quiet`) runs afterwards, alone, on the release build.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import xml.etree.ElementTree as xml
+
+from .meson import SANITIZER_ENVIRONMENT, compile_in
+
+PYTEST = ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rN",
+          "--tb=short", "--no-header"]
+
+
+def prepare(report, repository):
+    compile_in(report, repository, "build")
+    compile_in(report, repository, "build-asan")
+
+
+class Run:
+    """One pytest process and what it counted."""
+
+    def __init__(self, repository, name, *options, environment=None):
+        self.name = name
+        self.results = tempfile.mkstemp(prefix="postern-", suffix=".xml")[1]
+        binary = os.path.join(repository, name, "postern")
+        self.popen = subprocess.Popen(
+            [*PYTEST, f"--junit-xml={self.results}", *options, "tests/integration"],
+            cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.DEVNULL,
+            env=dict(os.environ, POSTERN=binary, **(environment or {})))
+        self.lines = []
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.popen.stdout:
+            self.lines.append(line)
+            print(f"   {self.name}| {line}", end="", flush=True)
+
+    def count(self, report):
+        status = self.popen.wait()
+        self.reader.join()
+        cases = failed = 0
+        try:
+            for case in xml.parse(self.results).iter("testcase"):
+                bad = [e for e in case if e.tag in ("failure", "error")]
+                if any(e.tag == "skipped" for e in case):
+                    continue
+                cases += 1
+                failed += bool(bad)
+                where = case.get("classname", "").rpartition(".")[2]
+                report.add(f"{self.name}: {where}::{case.get('name')}", not bad,
+                           "\n".join(e.text or e.get("message", "") for e in bad))
+        except (OSError, xml.ParseError):
+            pass
+        os.unlink(self.results)
+        if not cases or (status != 0 and not failed):
+            report.add(f"{self.name}: integration", False, "".join(self.lines[-60:]))
+
+
+def run(report, repository):
+    with report.part("integration (release and sanitizers side by side)"):
+        runs = [Run(repository, "build", "-m", "not quiet"),
+                Run(repository, "build-asan", "-m", "not quiet",
+                    environment=SANITIZER_ENVIRONMENT)]
+        try:
+            for one in runs:
+                one.count(report)
+        finally:
+            for one in runs:
+                if one.popen.poll() is None:
+                    one.popen.terminate()
+    with report.part("integration that measures time (release, alone)"):
+        Run(repository, "build", "-m", "quiet").count(report)
+    sys.stdout.flush()

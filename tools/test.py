@@ -1,0 +1,67 @@
+"""./test: installs, builds, runs every suite, and closes with "N passed, N failed".
+
+Exit status: 0 all passed, 1 something failed or nothing ran, 64 wrong usage.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+from rig import build
+from rig.process import RigError
+from suites import fuzz, integration, lint, meson
+from suites.report import Report
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# What runs beside what on two cores, and what must have the machine for itself, in this order.
+SUITES = {
+    "lint": (lint.prepare, lint.run),
+    "unit": (meson.prepare_release, meson.run_release),
+    "sanitizers": (meson.prepare_sanitizers, meson.run_sanitizers),
+    "fuzz": (fuzz.prepare, fuzz.run),
+    "integration": (integration.prepare, integration.run),
+}
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="./test", description="Installs what is missing, builds Postern (release, sanitizers, "
+        "fuzzers) and runs the suites; the last line is 'N passed, N failed'.")
+    parser.add_argument("suite", nargs="*", metavar="SUITE",
+                        help=f"only these: {', '.join(SUITES)} (default: all)")
+    options = parser.parse_args(arguments)
+    unknown = [s for s in options.suite if s not in SUITES]
+    if unknown:
+        parser.error(f"no such suite: {', '.join(unknown)}")
+    return options
+
+
+def main():
+    try:
+        options = parse(sys.argv[1:])
+    except SystemExit as e:
+        return 64 if e.code else 0
+    os.chdir(REPOSITORY)
+    # Whoever calls may have settings of its own for these: none of them count here.
+    for name in ("PYTEST_ADDOPTS", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "CC", "CFLAGS"):
+        os.environ.pop(name, None)
+    began = time.monotonic()
+    report = Report()
+    chosen = [name for name in SUITES if not options.suite or name in options.suite]
+    try:
+        build.install("build", "run", "test")
+        for step in (0, 1):
+            for name in chosen:
+                SUITES[name][step](report, REPOSITORY)
+    except RigError as e:
+        report.add("preparation", False, str(e))
+    except KeyboardInterrupt:
+        report.add("interrupted", False, "")
+    report.close(time.monotonic() - began)
+    return 0 if report.passed and not report.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
