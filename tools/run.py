@@ -1,6 +1,6 @@
 """./run: a working gateway before a real mail server, from a fresh clone, in one command.
 
-Exit status: 0 ended as asked, 1 something could not be started, 64 wrong usage.
+Exit status: 0 ended as asked, 1 something could not be started, 2 wrong usage.
 """
 
 import argparse
@@ -61,11 +61,7 @@ def ask(options):
 
 
 def main():
-    # argparse leaves with 2; the commands of this house say 64 (EX_USAGE).
-    try:
-        options = parse(sys.argv[1:])
-    except SystemExit as e:
-        return 64 if e.code else 0
+    options = parse(sys.argv[1:])
     os.umask(0o022)
     try:
         owner = ask(options) if options.upstream else None

@@ -1,6 +1,6 @@
 """./test: installs, builds, runs every suite, and closes with "N passed, N failed".
 
-Exit status: 0 all passed, 1 something failed or nothing ran, 64 wrong usage.
+Exit status: 0 all passed, 1 something failed or nothing ran, 2 wrong usage.
 """
 
 import argparse
@@ -39,10 +39,7 @@ def parse(arguments):
 
 
 def main():
-    try:
-        options = parse(sys.argv[1:])
-    except SystemExit as e:
-        return 64 if e.code else 0
+    options = parse(sys.argv[1:])
     os.chdir(REPOSITORY)
     # Whoever calls may have settings of its own for these: none of them count here.
     for name in ("PYTEST_ADDOPTS", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "CC", "CFLAGS"):

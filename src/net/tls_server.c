@@ -57,7 +57,6 @@ static bool set_mac(EVP_MAC_CTX *mac, const uint8_t *key)
 static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int is_sealing)
 {
-    (void)ssl;
     if (is_sealing == 1) {
         const uint8_t *key = ticket_keys[0];
         if (ticket_key_count == 0 || RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher)) != 1)
@@ -75,7 +74,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
         if (EVP_DecryptInit_ex2(cipher, ticket_cipher, key + 48, iv, NULL) != 1 ||
             !set_mac(mac, key + 16))
             return -1;
-        return i == 0 ? 1 : 2;
+        /* A ticket of TLS 1.3 is spent by its use: without a new one every other login would be full. */
+        return i == 0 && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
     }
     return 0;
 }

@@ -14,6 +14,7 @@
 
 /* ---- loading ----------------------------------------------------------------------------------------- */
 
+/* Whether they exist at all has been checked: what is left is that they are no root. */
 static bool check_user(const struct config *c, const char *setting, const char *text,
                        struct config_error *ret)
 {
@@ -22,24 +23,11 @@ static bool check_user(const struct config *c, const char *setting, const char *
     if (text[0] == 0)
         return problem_say(ret, c, setting,
                            "not set, and Postern was started by root: name an unprivileged user");
-    switch (user_find(text, &u)) {
-    case ERR_OK:
-        return true;
-    case ERR_DENIED:
-        return problem_say(ret, c, setting, "\"%s\" is root: name an unprivileged user", text);
-    case ERR_MEMORY:
-    case ERR_IO:
-    case ERR_INVALID:
-    case ERR_TOO_LONG:
-    case ERR_NOT_FOUND:
-    case ERR_EXISTS:
-    case ERR_BUSY:
-        break;
-    }
-    return problem_say(ret, c, setting, "there is no user \"%s\": create it", text);
+    return user_find(text, &u) != ERR_DENIED ||
+           problem_say(ret, c, setting, "\"%s\" is root: name an unprivileged user", text);
 }
 
-static size_t check_users(const struct config *c, struct config_error *problems)
+static size_t check_users(const struct config *c, struct config_error problems[2])
 {
     size_t n = 0;
 
@@ -53,17 +41,18 @@ static size_t check_users(const struct config *c, struct config_error *problems)
 
 static struct config *load_config(const char *path, void (*say)(const char *problem))
 {
-    struct config_error problems[PROBLEMS_MAX];
+    struct config_error problems[PROBLEMS_MAX + 2];
     size_t n = 0;
-    struct config *c = config_load(path, problems, COUNT_OF(problems), &n);
+    struct config *c = config_load(path, problems, PROBLEMS_MAX, &n);
 
     if (c != NULL)
-        n = config_check_files(c, problems, COUNT_OF(problems));
-    if (c != NULL && n == 0)
-        n = check_users(c, problems);
-    for (size_t i = 0; i < n && i < COUNT_OF(problems); i++)
+        n = config_check_files(c, problems, PROBLEMS_MAX);
+    n = n < PROBLEMS_MAX ? n : PROBLEMS_MAX;
+    if (c != NULL)
+        n += check_users(c, &problems[n]);
+    for (size_t i = 0; i < n; i++)
         say(problems[i].text);
-    if (c != NULL && n > 0) {
+    if (n > 0) {
         config_free(c);
         c = NULL;
     }

@@ -108,7 +108,7 @@ def enrolled_unchecked(gate):
     account = gate.fresh_user()
     gate.add_account(account.user)
     account.app_password = gate.add_app_password(
-        account.user, account.password, "--unchecked")["app_password"]
+        account.user, account.password, "--no-check")["app_password"]
     return account
 
 

@@ -83,7 +83,7 @@ def test_disabled_account_is_refused_and_enabled_again(gate):
 
 
 def test_expiry_of_an_app_password_cuts_no_open_session(gate):
-    account = gate.account("--for", "2s")
+    account = gate.account("--expires", "2s")
     with gate.opened(account) as wire:
         time.sleep(3)
         assert wire.command("NOOP")[1].startswith(b"OK")

@@ -24,7 +24,7 @@ def unverified(gateway):
     """An account whose app password was made without asking the (broken) upstream."""
     account = gateway.fresh_user()
     gateway.add_account(account.user)
-    row = gateway.add_app_password(account.user, account.password, "--unchecked")
+    row = gateway.add_app_password(account.user, account.password, "--no-check")
     account.app_password = row["app_password"]
     return account
 

@@ -43,7 +43,7 @@ def test_app_password_is_listed_with_its_last_use(gate):
 
 
 def test_expired_app_password(gate):
-    account = gate.account("--for", "2s")
+    account = gate.account("--expires", "2s")
     assert answer(gate, account.user, account.app_password).startswith(OK)
     time.sleep(2.5)
     assert answer(gate, account.user, account.app_password).startswith(REFUSED)

@@ -14,9 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OUT_MAX  (1 << 18)
-#define CUTS_MAX 700 /* cut in two up to here in one run of input; octet by octet covers the rest  \
-                      */
+#define OUT_MAX (1 << 18)
+#define CUTS_MAX                                                                                   \
+    700 /* cut in two up to here in one run of input; octet by octet covers the rest               \
+         */
 
 struct play {
     const struct script *script;
@@ -414,25 +415,37 @@ static char *replay(const struct script *script)
     return failure;
 }
 
+/* The two octets of tests/fuzz: how the machine is set up, how its input is cut; then the input,
+ * with the mark of fuzz_imap_login where TLS begins towards an upstream. */
 static void write_seed(const struct script *script, const char *to)
 {
     char path[4096];
     const char *name = strrchr(script->name, '/');
-    bool is_clear = false;
+    bool is_front = false;
+    int flags = 0;
 
     (void)snprintf(path, sizeof(path), "%s/%s", to, name == NULL ? script->name : name + 1);
     FILE *file = fopen(path, "w");
     if (file == NULL)
         script_die(path, 0, "cannot be written");
-    for (size_t i = 0; i < script->count; i++)
-        if (script->steps[i].kind == STEP_SET)
-            is_clear = is_clear || is_word(&script->steps[i], 1, "starttls");
-    /* The two octets of tests/fuzz: how the machine is set up, how its input is cut. */
-    (void)fputc(is_clear ? 0 : 1, file);
+    for (size_t i = 0; i < script->count; i++) {
+        const struct step *s = &script->steps[i];
+        if (s->kind != STEP_SET)
+            continue;
+        is_front = is_front || is_word(s, 0, "gate");
+        flags |= is_word(s, 1, "implicit") || is_word(s, 1, "tls") ? 1 : 0;
+        flags |= is_word(s, 0, "upstream") && is_word(s, 1, "starttls") ? 2 : 0;
+        flags |= is_word(s, 0, "trusting") ? 4 : 0;
+    }
+    (void)fputc(flags, file);
     (void)fputc(7, file);
-    for (size_t i = 0; i < script->count; i++)
-        if (script->steps[i].kind == STEP_SEND)
-            (void)fwrite(script->steps[i].text.p, 1, script->steps[i].text.n, file);
+    for (size_t i = 0; i < script->count; i++) {
+        const struct step *s = &script->steps[i];
+        if (s->kind == STEP_SEND)
+            (void)fwrite(s->text.p, 1, s->text.n, file);
+        if (s->kind == STEP_EVENT && !is_front && is_word(s, 0, "starttls"))
+            (void)fputc(0x1e, file);
+    }
     (void)fclose(file);
 }
 

@@ -1,5 +1,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
+#include "proto/imap/guard_append.h"
 #include "proto/imap/guard_line.h"
 #include "proto/imap/guard_state.h"
 #include "proto/imap/imap.h"
@@ -85,6 +86,7 @@ static void release(struct guard *g)
 static void start_command(struct guard *g)
 {
     g->client = GUARD_CLIENT_COMMAND;
+    g->append = GUARD_APPEND_NOT;
     g->is_answered = g->is_refused = g->is_nonsync = g->is_idle = false;
     buf_done(&g->tag);
 }
@@ -119,6 +121,11 @@ void guard_tagged(struct guard *g)
     case GUARD_CLIENT_ASKED:
         /* Refused. A client that waits for "+" goes on with a new command; one that does not has
          * sent its octets already, and they must not become a command. */
+        if (g->append == GUARD_APPEND_UTF8 || g->append == GUARD_APPEND_PART_UTF8) {
+            /* A Dovecot that does not know UTF8 still waits for the list's end. */
+            g->client = GUARD_CLIENT_UNSURE;
+            break;
+        }
         if (g->is_nonsync) {
             start_drop(g, g->client_left);
             break;
@@ -142,6 +149,7 @@ void guard_tagged(struct guard *g)
     case GUARD_CLIENT_QUIET:
     case GUARD_CLIENT_DROP_LITERAL:
     case GUARD_CLIENT_DROP_REST:
+    case GUARD_CLIENT_UNSURE:
         break;
     }
 }
@@ -223,12 +231,12 @@ static struct guard_step drop_command(struct guard *g, const struct arrival *a,
     return drop(g, a);
 }
 
-static void remember_label(struct guard *g, struct view arguments)
+static void remember_label(struct guard *g, struct view body)
 {
     if (g->is_labelled || g->label != NULL || (g->label = NEW(buf)) == NULL)
         return;
     buf_init(g->label, LIMIT_CLIENT);
-    guard_line_label(arguments, g->label);
+    guard_line_label(body, g->label);
     if (g->label->n == 0)
         drop_label(g);
 }
@@ -244,8 +252,11 @@ static struct guard_step judge_first(struct guard *g, const struct arrival *a, s
     const char *bad = guard_line_first(text, &l);
     if (bad != NULL)
         return guard_end(g, bad);
+    bool is_append = l.class == GUARD_CLASS_APPEND || l.class == GUARD_CLASS_REPLACE;
+    if (is_append && !guard_append_first(&l, &g->append))
+        return guard_end(g, "bad-append");
     if (l.class == GUARD_CLASS_ID)
-        remember_label(g, l.arguments);
+        remember_label(g, l.body);
     bool is_refused = l.class == GUARD_CLASS_REFUSED, is_idle = l.class == GUARD_CLASS_IDLE;
     if (!is_refused && !is_idle && l.marker == GUARD_MARKER_NONE) {
         g->outstanding++;
@@ -270,6 +281,8 @@ static struct guard_step judge_rest(struct guard *g, const struct arrival *a, st
     for (size_t i = 0; g->is_answered && i < text.n; i++)
         if (text.p[i] != ')')
             return guard_end(g, "answered-early");
+    if (!guard_append_rest(&l, &g->append))
+        return guard_end(g, "bad-append");
     g->is_first = false;
     if (l.marker != GUARD_MARKER_NONE)
         return ask(g, a, &l);
@@ -311,6 +324,7 @@ static struct guard_step judge(struct guard *g, const struct arrival *a)
     case GUARD_CLIENT_ASKED:
     case GUARD_CLIENT_LITERAL:
     case GUARD_CLIENT_DROP_LITERAL:
+    case GUARD_CLIENT_UNSURE:
         break;
     }
     CHECK(false);
@@ -359,6 +373,8 @@ static struct guard_step client(struct guard *g, struct view in)
         return hold();
     if (in.n == 0)
         return more();
+    if (g->client == GUARD_CLIENT_UNSURE)
+        return guard_end(g, "refused-inside-list");
     if (g->client == GUARD_CLIENT_LITERAL || g->client == GUARD_CLIENT_DROP_LITERAL)
         return literal(g, in);
     if (g->client == GUARD_CLIENT_COMMAND && g->outstanding >= OUTSTANDING_MAX)

@@ -29,6 +29,8 @@ static const struct {
     { "UNDUMP", GUARD_CLASS_REFUSED },
     { "IDLE", GUARD_CLASS_IDLE },
     { "ID", GUARD_CLASS_ID },
+    { "APPEND", GUARD_CLASS_APPEND },
+    { "REPLACE", GUARD_CLASS_REPLACE },
     { "CAPABILITY", GUARD_CLASS_BARE },
     { "NOOP", GUARD_CLASS_BARE },
     { "LOGOUT", GUARD_CLASS_BARE },
@@ -61,7 +63,7 @@ static enum guard_class class_of(struct view word)
     return GUARD_CLASS_PLAIN;
 }
 
-/* Octets and quotes; *ret_brace is the last '{' outside of quoted strings, or NOWHERE. */
+/* Octets and quotes; *ret_brace is the first '{' outside of quoted strings, or NOWHERE. */
 static const char *scan(struct view line, size_t *ret_brace)
 {
     bool is_quoted = false;
@@ -81,7 +83,7 @@ static const char *scan(struct view line, size_t *ret_brace)
                 i++;
         } else if (c == '"') {
             is_quoted = true;
-        } else if (c == '{') {
+        } else if (c == '{' && *ret_brace == NOWHERE) {
             *ret_brace = i;
         } else if (c < ' ' || c == 0x7f) {
             return "control-octet";
@@ -103,36 +105,49 @@ static bool read_size(struct view digits, uint32_t *ret)
     return true;
 }
 
-/* A line that ends in '}' (spaces behind it or not) behind an unquoted '{' is a marker or bad. */
+/* An unquoted '{' begins the marker that ends the line, or the line is bad: nothing else in a
+ * command may hold one, and servers differ in what they make of it. */
 static const char *read_marker(struct view line, size_t brace, struct guard_line *ret)
 {
-    size_t end = line.n;
-
-    ret->marker = GUARD_MARKER_NONE;
-    while (end > 0 && line.p[end - 1] == ' ')
-        end--;
-    if (end == 0 || line.p[end - 1] != '}' || brace == NOWHERE)
+    if (brace == NOWHERE)
         return NULL;
-    if (end != line.n)
-        return "bad-literal";
-    size_t start = brace > 0 && line.p[brace - 1] == '~' ? brace - 1 : brace;
+    ret->is_literal8 = brace > 0 && line.p[brace - 1] == '~';
+    size_t start = brace - (ret->is_literal8 ? 1 : 0);
     if (start == 0 || (line.p[start - 1] != ' ' && line.p[start - 1] != '('))
         return "bad-literal";
-    struct view digits = view_of(line.p + brace + 1, end - 1 - (brace + 1));
+    struct view digits = view_skip(line, brace + 1);
+    if (digits.n == 0 || digits.p[digits.n - 1] != '}')
+        return "bad-literal";
+    digits.n--;
     bool is_nonsync = digits.n > 0 && digits.p[digits.n - 1] == '+';
     if (is_nonsync)
         digits.n--;
     if (!read_size(digits, &ret->size))
         return "bad-literal";
     ret->marker = is_nonsync ? GUARD_MARKER_NONSYNC : GUARD_MARKER_SYNC;
+    ret->body = view_first(line, start);
     return NULL;
+}
+
+/* Takes a command word and the space behind it off the front of *v; empty: there is none. */
+static struct view take_word(struct view *v)
+{
+    size_t n = 0;
+
+    while (n < v->n && is_word_octet(v->p[n]))
+        n++;
+    if (n < v->n && v->p[n] != ' ')
+        return VIEW_NONE;
+    struct view word = view_first(*v, n);
+    *v = view_skip(*v, n + 1);
+    return word;
 }
 
 const char *guard_line_rest(struct view line, struct guard_line *ret)
 {
     size_t brace;
 
-    *ret = (struct guard_line){ .arguments = line };
+    *ret = (struct guard_line){ .body = line };
     const char *bad = scan(line, &brace);
     return bad != NULL ? bad : read_marker(line, brace, ret);
 }
@@ -149,17 +164,18 @@ const char *guard_line_first(struct view line, struct guard_line *ret)
     if (tag == 0 || tag > LIMIT_IMAP_GUARD_TAG || tag == line.n || line.p[tag] != ' ')
         return "bad-tag";
     ret->tag = view_first(line, tag);
-    struct view behind = view_skip(line, tag + 1);
-    size_t word = 0;
-    while (word < behind.n && is_word_octet(behind.p[word]))
-        word++;
-    if (word == 0 || (word < behind.n && behind.p[word] != ' '))
+    ret->body = view_skip(ret->body, tag + 1);
+    bool is_bare = ret->body.n == 0 || view_find(ret->body, ' ') == ret->body.n;
+    struct view word = take_word(&ret->body);
+    if (word.n == 0)
         return "bad-command";
-    ret->class = class_of(view_first(behind, word));
-    ret->arguments = view_skip(behind, word + 1);
+    ret->class = class_of(word);
+    if (view_is_equal_nocase(word, VIEW_LIT("UID")) &&
+        view_starts_nocase(ret->body, VIEW_LIT("REPLACE ")))
+        ret->class = class_of(take_word(&ret->body));
     if (ret->class == GUARD_CLASS_BARE && ret->marker != GUARD_MARKER_NONE)
         return "needless-literal";
-    if (ret->class == GUARD_CLASS_IDLE && word < behind.n)
+    if (ret->class == GUARD_CLASS_IDLE && (!is_bare || ret->marker != GUARD_MARKER_NONE))
         return "idle-arguments";
     return NULL;
 }
@@ -192,14 +208,14 @@ static void put_clean(struct buf *out, struct view v)
     }
 }
 
-void guard_line_label(struct view arguments, struct buf *out)
+void guard_line_label(struct view body, struct buf *out)
 {
     struct view name = VIEW_NONE, version = VIEW_NONE, key, value;
 
-    if (arguments.n == 0 || arguments.p[0] != '(')
+    if (body.n == 0 || body.p[0] != '(')
         return;
-    arguments = view_skip(arguments, 1);
-    while (take_quoted(&arguments, &key) && take_quoted(&arguments, &value)) {
+    body = view_skip(body, 1);
+    while (take_quoted(&body, &key) && take_quoted(&body, &value)) {
         if (view_is_equal_nocase(key, VIEW_LIT("name")))
             name = value;
         else if (view_is_equal_nocase(key, VIEW_LIT("version")))

@@ -18,15 +18,18 @@ enum guard_class {
     GUARD_CLASS_BARE,    /* takes no arguments, so a literal is a trick      */
     GUARD_CLASS_IDLE,    /* changes what the next line means                 */
     GUARD_CLASS_ID,      /* says who the client is                           */
+    GUARD_CLASS_APPEND,  /* has a grammar that must be kept exactly: see guard_append.h */
+    GUARD_CLASS_REPLACE, /* the same behind a message number */
     GUARD_CLASS_REFUSED, /* changes identity, or hides what follows          */
 };
 
 struct guard_line {
     struct view tag;        /* first line of a command only */
-    struct view arguments;  /* behind the command word; the space before them is left out */
+    struct view body;       /* first line: behind the command word and its space; without marker */
     enum guard_class class; /* first line of a command only */
     enum guard_marker marker;
-    uint32_t size; /* octets of the literal that the marker announces */
+    bool is_literal8; /* the marker is ~{n} */
+    uint32_t size;    /* octets of the literal that the marker announces */
 };
 
 /* Both return NULL and fill *ret, or a static word for the log: nobody can be sure of this line. */
@@ -39,6 +42,6 @@ bool guard_is_tag_octet(uint8_t c);
 /* Appends "name version" out of the arguments of an ID command, as far as they are plain quoted
  * strings; control octets become '?'. */
 struct buf;
-void guard_line_label(struct view arguments, struct buf *out);
+void guard_line_label(struct view body, struct buf *out);
 
 #endif

@@ -11,6 +11,8 @@
  *      ├◀────────────────────────────────────────────────────────── end of line ─────────────────┘
  *      └──"IDLE"──▶ QUIET ──▶ ASKED ──"+"──▶ IDLE ──"DONE"──▶ COMMAND
  *
+ *   ASKED ──tagged reply to a literal inside "UTF8 ("──▶ UNSURE
+ *
  * Only COMMAND lines are judged by their command word; a refused one stays or is dropped. */
 #ifndef POSTERN_PROTO_IMAP_GUARD_STATE_H
 #define POSTERN_PROTO_IMAP_GUARD_STATE_H
@@ -26,6 +28,7 @@ enum guard_client {
     GUARD_CLIENT_DROP_LITERAL, /* as LITERAL and REST, of a command that was refused: it         */
     GUARD_CLIENT_DROP_REST,    /*   goes nowhere                                                 */
     GUARD_CLIENT_IDLE,         /* the upstream idles; DONE is awaited                            */
+    GUARD_CLIENT_UNSURE,       /* whatever comes next ends the session                           */
 };
 
 enum guard_server {
@@ -58,6 +61,7 @@ struct guard {
     uint16_t outstanding; /* commands forwarded less tagged replies seen                          */
     uint8_t client;       /* enum guard_client */
     uint8_t server;       /* enum guard_server */
+    uint8_t append;       /* enum guard_append */
 
     bool is_line_spent : 1;   /* `line` was handed out by the last step: empty it */
     bool is_held_spent : 1;   /* the same for `held` */

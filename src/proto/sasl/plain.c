@@ -34,6 +34,9 @@ enum err sasl_plain_decode(struct view base64, struct buf *decoded, struct sasl_
     buf_clear(decoded);
     if (base64.n == 0 || base64.n % 4 != 0)
         return ERR_INVALID;
+    for (size_t i = 0; i < base64.n; i++)
+        if (base64.p[i] >= 0x80) /* libsodium 1.0.18 takes some of these for letters */
+            return ERR_INVALID;
     for (size_t i = 1; i <= 2 && base64.p[base64.n - i] == '='; i++)
         exact--;
     if (exact > decoded->max)

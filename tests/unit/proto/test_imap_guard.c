@@ -205,6 +205,20 @@ static const struct dialogue honest[] = {
         "U:a1 APPEND INBOX CATENATE (URL \"/x;UID=1\" TEXT {2}\r\n", "S:+ OK\r\n",
         "C:ab TEXT {3}\r\n", "U:ab TEXT {3}\r\n", "S:+ OK\r\n", "C:cde)\r\n", "U:cde)\r\n",
         "S:a1 OK\r\n", "D:+ OK\r\n+ OK\r\na1 OK\r\n" } },
+    { "all that APPEND may be",
+      { "C:a1 APPEND \"a \\\"b\" (\\Seen $x) \" 1-Jan-2024 00:00:00 +0000\" {2+}\r\nab"
+        " () {1+}\r\nc\r\n"
+        "a2 APPEND {5+}\r\nINBOX CATENATE (URL {1+}\r\nx URL y TEXT {1+}\r\nz)\r\n"
+        "a3 APPEND INBOX CATENATE (UTF8 (~{1+}\r\nx) TEXT {1+}\r\ny) catenate (url \"x\")\r\n"
+        "a4 UID REPLACE 5 INBOX utf8 (~{1+}\r\nx) \"d\" {1+}\r\ny\r\n",
+        "S:+ \r\n", "S:+ \r\n", "S:a1 OK\r\n", "S:+ \r\n", "S:+ \r\n", "S:+ \r\n", "S:a2 OK\r\n",
+        "S:+ \r\n", "S:+ \r\n", "S:a3 OK\r\n", "S:+ \r\n", "S:+ \r\n",
+        "U:a1 APPEND \"a \\\"b\" (\\Seen $x) \" 1-Jan-2024 00:00:00 +0000\" {2}\r\nab"
+        " () {1}\r\nc\r\n"
+        "a2 APPEND {5}\r\nINBOX CATENATE (URL {1}\r\nx URL y TEXT {1}\r\nz)\r\n"
+        "a3 APPEND INBOX CATENATE (UTF8 (~{1}\r\nx) TEXT {1}\r\ny) catenate (url \"x\")\r\n"
+        "a4 UID REPLACE 5 INBOX utf8 (~{1}\r\nx) \"d\" {1}\r\ny\r\n",
+        "S:a4 OK\r\n", "D:a1 OK\r\na2 OK\r\na3 OK\r\na4 OK\r\n" } },
     { "empty literal",
       { "C:a1 CREATE {0+}\r\n\r\na2 NOOP\r\n", "U:a1 CREATE {0}\r\n", "S:+ OK\r\n",
         "U:\r\na2 NOOP\r\n", "D:" } },
@@ -314,7 +328,31 @@ static const struct dialogue ended[] = {
     { "word with an octet above 127", { "C:a1 UNAUTHENTICATE\xa0\r\n", "X:bad-command", "U:" } },
     { "plus in a tag", { "C:+ UNAUTHENTICATE\r\n", "X:bad-tag", "U:" } },
     { "star for a tag", { "C:* UNAUTHENTICATE\r\n", "X:bad-tag", "U:" } },
-    { "brace in a tag", { "C:a{1} NOOP\r\n", "X:bad-tag", "U:" } },
+    { "brace in a tag", { "C:a{1} NOOP\r\n", "X:bad-literal", "U:" } },
+    { "a marker within the line: Dovecot's APPEND runs what stands behind it",
+      { "C:a1 APPEND INBOX {5}b COMPRESS DEFLATE\r\n", "X:bad-literal", "U:" } },
+    { "the beginning of a marker there",
+      { "C:a1 APPEND INBOX ~{5 COMPRESS DEFLATE\r\n", "X:bad-literal", "U:" } },
+    { "an argument that APPEND does not have, the same",
+      { "C:a1 APPEND INBOX )b COMPRESS DEFLATE\r\n", "X:bad-append", "U:" } },
+    { "behind a list that CATENATE refuses, the same",
+      { "C:a1 APPEND INBOX CATENATE (b)b COMPRESS DEFLATE\r\n", "X:bad-append", "U:" } },
+    { "behind a message, the same",
+      { "C:a1 APPEND INBOX {2}\r\n", "S:+ OK\r\n", "C:ab)b COMPRESS DEFLATE\r\n", "X:bad-append",
+        "U:a1 APPEND INBOX {2}\r\nab" } },
+    { "APPEND of an odd octet",
+      { "C:a1 APPEND INBOX \xff"
+        "b COMPRESS DEFLATE\r\n",
+        "X:bad-append", "U:" } },
+    { "APPEND without a message", { "C:a1 APPEND INBOX\r\n", "X:bad-append", "U:" } },
+    { "APPEND with a marker behind flags that are none",
+      { "C:a1 APPEND INBOX ((a)) {5}\r\n", "X:bad-append", "U:" } },
+    { "UTF8 without literal8", { "C:a1 APPEND INBOX UTF8 ({5}\r\n", "X:bad-append", "U:" } },
+    { "refused within UTF8 (: does the upstream still wait for the list's end?",
+      { "C:a1 APPEND INBOX UTF8 (~{5}\r\n", "S:a1 NO no\r\n", "D:a1 NO no\r\n", "H:0",
+        "C:a2 NOOP\r\n", "X:refused-inside-list", "U:a1 APPEND INBOX UTF8 (~{5}\r\n" } },
+    { "UID REPLACE is held to the same grammar",
+      { "C:a1 UID REPLACE 5 INBOX )b COMPRESS DEFLATE\r\n", "X:bad-append", "U:" } },
     { "tag with an octet above 127", { "C:\xc3\xa4 NOOP\r\n", "X:bad-tag", "U:" } },
     { "tag alone", { "C:a1\r\n", "X:bad-tag", "U:" } },
     { "tag and space", { "C:a1 \r\n", "X:bad-command", "U:" } },

@@ -40,6 +40,8 @@ static const struct {
     { "padding inside", LIT("AAA=AAAA"), ERR_INVALID, LIT(""), LIT(""), LIT("") },
     { "white space", LIT("AHRp\nQB0"), ERR_INVALID, LIT(""), LIT(""), LIT("") },
     { "URL-safe alphabet", LIT("AGFsaWNlAP-_"), ERR_INVALID, LIT(""), LIT(""), LIT("") },
+    { "an octet over 127 (found by fuzzing)", LIT("AGFsaWNlAH\xb9="), ERR_INVALID, LIT(""), LIT(""),
+      LIT("") },
     { "one NUL", LIT("YQBi"), ERR_INVALID, LIT(""), LIT(""), LIT("") },
     { "three NULs", LIT("AAAA"), ERR_INVALID, LIT(""), LIT(""), LIT("") },
 };

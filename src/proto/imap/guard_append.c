@@ -1,0 +1,166 @@
+#include "proto/imap/guard_append.h"
+
+struct cursor {
+    struct view left; /* without the marker */
+    const struct guard_line *line;
+    uint8_t state;
+};
+
+static bool take(struct cursor *c, char octet)
+{
+    if (c->left.n == 0 || c->left.p[0] != (uint8_t)octet)
+        return false;
+    c->left = view_skip(c->left, 1);
+    return true;
+}
+
+static bool is_next(const struct cursor *c, char octet)
+{
+    return c->left.n > 0 && c->left.p[0] == (uint8_t)octet;
+}
+
+/* The marker stands here; `state` is what it announces. */
+static bool take_literal(struct cursor *c, enum guard_append state)
+{
+    if (c->left.n != 0 || c->line->marker == GUARD_MARKER_NONE)
+        return false;
+    c->state = (uint8_t)state;
+    return true;
+}
+
+static struct view take_atom(struct cursor *c)
+{
+    size_t n = 0;
+
+    while (n < c->left.n && (guard_is_tag_octet(c->left.p[n]) || c->left.p[n] == '+'))
+        n++;
+    struct view atom = view_first(c->left, n);
+    c->left = view_skip(c->left, n);
+    return atom;
+}
+
+/* The quotes are closed: the line has been scanned. */
+static bool take_quoted(struct cursor *c)
+{
+    if (!take(c, '"'))
+        return false;
+    while (c->left.n > 0 && !is_next(c, '"'))
+        c->left = view_skip(c->left, is_next(c, '\\') ? 2 : 1);
+    return take(c, '"');
+}
+
+static bool take_astring(struct cursor *c)
+{
+    return is_next(c, '"') ? take_quoted(c) : take_atom(c).n > 0;
+}
+
+static bool take_flags(struct cursor *c)
+{
+    if (!take(c, '('))
+        return false;
+    if (take(c, ')'))
+        return true;
+    do {
+        (void)take(c, '\\');
+        if (take_atom(c).n == 0)
+            return false;
+    } while (take(c, ' '));
+    return take(c, ')');
+}
+
+static bool take_utf8(struct cursor *c, enum guard_append state)
+{
+    return take(c, ' ') && take(c, '(') && c->line->is_literal8 && take_literal(c, state);
+}
+
+static bool take_message(struct cursor *c);
+
+/* Behind a message: the end of the command, or another one. */
+static bool take_more(struct cursor *c)
+{
+    if (c->left.n == 0 && c->line->marker == GUARD_MARKER_NONE)
+        return true;
+    return take_message(c);
+}
+
+/* The parts of a CATENATE up to a literal, or to the end of the list. */
+static bool take_parts(struct cursor *c)
+{
+    do {
+        struct view what = take_atom(c);
+
+        if (view_is_equal_nocase(what, VIEW_LIT("TEXT")))
+            return take(c, ' ') && take_literal(c, GUARD_APPEND_PART);
+        if (view_is_equal_nocase(what, VIEW_LIT("UTF8")))
+            return take_utf8(c, GUARD_APPEND_PART_UTF8);
+        if (!view_is_equal_nocase(what, VIEW_LIT("URL")) || !take(c, ' '))
+            return false;
+        if (take_literal(c, GUARD_APPEND_PART))
+            return true;
+        if (!take_astring(c))
+            return false;
+    } while (take(c, ' '));
+    return take(c, ')') && take_more(c);
+}
+
+static bool take_message(struct cursor *c)
+{
+    if (!take(c, ' '))
+        return false;
+    if (is_next(c, '(') && !(take_flags(c) && take(c, ' ')))
+        return false;
+    if (is_next(c, '"') && !(take_quoted(c) && take(c, ' ')))
+        return false;
+    if (take_literal(c, GUARD_APPEND_MESSAGE))
+        return true;
+    struct view how = take_atom(c);
+    if (view_is_equal_nocase(how, VIEW_LIT("UTF8")))
+        return take_utf8(c, GUARD_APPEND_UTF8);
+    return view_is_equal_nocase(how, VIEW_LIT("CATENATE")) && take(c, ' ') && take(c, '(') &&
+           take_parts(c);
+}
+
+bool guard_append_first(const struct guard_line *l, uint8_t *state)
+{
+    struct cursor c = { .left = l->body, .line = l };
+    bool is_good = true;
+
+    if (l->class == GUARD_CLASS_REPLACE)
+        is_good = take_atom(&c).n > 0 && take(&c, ' ');
+    is_good = is_good &&
+              (take_literal(&c, GUARD_APPEND_MAILBOX) || (take_astring(&c) && take_message(&c)));
+    *state = c.state;
+    return is_good;
+}
+
+bool guard_append_rest(const struct guard_line *l, uint8_t *state)
+{
+    struct cursor c = { .left = l->body, .line = l, .state = *state };
+    bool is_good = false;
+
+    enum guard_append before = *state;
+
+    switch (before) {
+    case GUARD_APPEND_MAILBOX:
+        is_good = take_message(&c);
+        break;
+    case GUARD_APPEND_UTF8:
+        is_good = take(&c, ')') && take_more(&c);
+        break;
+    case GUARD_APPEND_MESSAGE:
+        is_good = take_more(&c);
+        break;
+    case GUARD_APPEND_PART_UTF8:
+        if (!take(&c, ')'))
+            break;
+        /* fall through */
+    case GUARD_APPEND_PART:
+        is_good = take(&c, ')') ? take_more(&c) : take(&c, ' ') && take_parts(&c);
+        break;
+    case GUARD_APPEND_NOT:
+        is_good = true;
+        break;
+    }
+    *state = c.state;
+    return is_good;
+}
