@@ -86,7 +86,7 @@ const char *command_group_sentence(const char *group);
  * to be said (help or what is wrong) was said. */
 MUST_USE bool command_parse(int argc, char **argv, struct invocation *ret, int *ret_status);
 
-/* "Usage: postern account add ACCOUNT [--json] …" and the rest, for `command`; for all of `group`;
+/* "Usage: postern account add ACCOUNT [OPTION …]" and the rest, for `command`; for all of `group`;
  * for everything (group ""). */
 void help_command(const struct command *c, struct buf *out);
 void help_group(const char *group, struct buf *out);

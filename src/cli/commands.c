@@ -11,7 +11,7 @@ static const struct option_row options[OPTION_COUNT] = {
                          "The service's control socket; from the configuration if not given." },
     [OPTION_JSON] = { "--json", NULL, NULL, "Print JSON, one object a line." },
     [OPTION_HELP] = { "--help", "-h", NULL, "Print this help." },
-    [OPTION_LABEL] = { "--label", NULL, "TEXT", "What its owner calls the device." },
+    [OPTION_LABEL] = { "--label", NULL, "TEXT", "What its owner calls the device; needed." },
     [OPTION_PROTOCOLS] = { "--protocols", NULL, "LIST",
                            "The protocols that it opens, such as \"imap\"; all if not given." },
     [OPTION_EXPIRES] = { "--expires", NULL, "WHEN",

@@ -6,19 +6,17 @@
 
 #define WIDTH 78 /* columns of help text */
 
+static const char *space(const struct command *c)
+{
+    return c->group[0] == 0 ? "" : " ";
+}
+
 static void put_usage(const struct command *c, struct buf *out)
 {
-    buf_printf(out, "Usage: postern %s%s%s", c->group, c->group[0] == 0 ? "" : " ", c->name);
+    buf_printf(out, "Usage: postern %s%s%s", c->group, space(c), c->name);
     if (c->operand[0] != 0)
         buf_printf(out, c->is_optional ? " [%s]" : " %s", c->operand);
-    for (unsigned o = 0; o < OPTION_COUNT; o++) {
-        const struct option_row *row = command_option(o);
-        if ((c->options >> o & 1) == 0 || o == OPTION_HELP)
-            continue;
-        buf_printf(out, " [%s", row->brief == NULL ? row->name : row->brief);
-        buf_printf(out, row->argument == NULL ? "]" : " %s]", row->argument);
-    }
-    buf_put_octet(out, '\n');
+    buf_put_text(out, " [OPTION …]\n");
 }
 
 /* Words of `text` from column `from` on, broken before WIDTH. */
@@ -72,7 +70,7 @@ static void put_commands(const char *group, struct buf *out)
         if (strcmp(c->group, group) != 0)
             continue;
         (void)snprintf(name, sizeof(name), c->is_optional ? "%s%s%s [%s]" : "%s%s%s %s", c->group,
-                       c->group[0] == 0 ? "" : " ", c->name, c->operand);
+                       space(c), c->name, c->operand);
         buf_printf(out, "  %-28s  ", name);
         put_wrapped(c->sentence, 32, out);
     }
@@ -109,11 +107,10 @@ int help_usage(const struct command *c, const char *format, ...)
 {
     va_list args;
 
-    (void)fprintf(stderr, "postern %s%s%s: ", c->group, c->group[0] == 0 ? "" : " ", c->name);
+    (void)fprintf(stderr, "postern %s%s%s: ", c->group, space(c), c->name);
     va_start(args, format);
     (void)vfprintf(stderr, format, args);
     va_end(args);
-    (void)fprintf(stderr, ". See postern %s%s%s --help\n", c->group, c->group[0] == 0 ? "" : " ",
-                  c->name);
+    (void)fprintf(stderr, "\nSee postern %s%s%s --help\n", c->group, space(c), c->name);
     return STATUS_USAGE;
 }

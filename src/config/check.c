@@ -131,19 +131,26 @@ static void check_password(const struct config *c, struct report *r)
 
 /* ---- gates ------------------------------------------------------------------------------------ */
 
-/* Is it also listened on before this entry of this gate? */
+/* "*", "0.0.0.0" and "[::]" all take every address. */
+static bool is_everywhere(const struct addr *a)
+{
+    static const uint8_t zero[sizeof(a->ip)];
+
+    return memcmp(a->ip, zero, sizeof(zero)) == 0;
+}
+
+/* The gate that listens there before this entry of this gate, or NULL. */
 static const char *also_listens(const struct config *c, size_t gate, size_t entry)
 {
-    const char *text = c->gates[gate].listen.items[entry];
     struct addr a, b;
-    bool is_any, is_other_any;
+    bool is_any;
 
-    if (!config_listen(text, &a, &is_any))
+    if (!config_listen(c->gates[gate].listen.items[entry], &a, &is_any))
         return NULL;
     for (size_t i = 0; i <= gate; i++)
         for (size_t k = 0; k < (i == gate ? entry : c->gates[i].listen.n); k++)
-            if (config_listen(c->gates[i].listen.items[k], &b, &is_other_any) &&
-                a.port == b.port && is_any == is_other_any && addr_is_equal(&a, &b))
+            if (config_listen(c->gates[i].listen.items[k], &b, &is_any) && a.port == b.port &&
+                (is_everywhere(&a) ? is_everywhere(&b) : addr_is_equal(&a, &b)))
                 return c->gates[i].name;
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include "edge/session.h"
 #include "supervisor/sandbox.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
@@ -129,30 +130,37 @@ static void on_boot_end(void *owner, struct channel *c, const char *reason)
     _exit(1);
 }
 
-int edge_main(void)
+static enum err open_loop(struct edge *e)
 {
-    struct edge *e = &edge;
-    const struct channel_conf boot = { .loop = uv_default_loop(),
+    e->loop = uv_default_loop();
+    const struct channel_conf boot = { .loop = e->loop,
                                        .fd = SANDBOX_BOOT_FD,
                                        .peer = WIRE_SUPERVISOR,
                                        .owner = e,
                                        .on_message = on_boot_message,
                                        .on_end = on_boot_end };
 
-    log_open("edge", LOG_FORMAT_AUTO, LOG_INFO);
-    sandbox_close_descriptors();
-    (void)signal(SIGPIPE, SIG_IGN);
-    if (sodium_init() < 0)
-        return 1;
-    e->loop = uv_default_loop();
     (void)uv_timer_init(e->loop, &e->drain_deadline);
     (void)uv_idle_init(e->loop, &e->resume);
     e->drain_deadline.data = e->resume.data = e;
-    randombytes_buf(&e->next_session, sizeof(e->next_session));
     e->resolver = resolver_new(e->loop);
     e->boot = e->resolver == NULL ? NULL : channel_open(&boot);
-    if (e->boot == NULL || gethostname(e->host, sizeof(e->host) - 1) != 0)
+    return e->boot == NULL ? ERR_IO : ERR_OK;
+}
+
+int edge_main(void)
+{
+    struct edge *e = &edge;
+
+    sandbox_close_descriptors();
+    log_open("edge", LOG_FORMAT_AUTO, LOG_INFO);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (sodium_init() < 0 || open_loop(e) != ERR_OK ||
+        gethostname(e->host, sizeof(e->host) - 1) != 0) {
+        log_event(LOG_ERROR, "edge-not-started", LOG_NUM("errno", errno));
         return 1;
+    }
+    randombytes_buf(&e->next_session, sizeof(e->next_session));
     (void)uv_run(e->loop, UV_RUN_DEFAULT);
     /* The process ends here; the loop's last turn delivers what was just sent. */
     (void)uv_run(e->loop, UV_RUN_NOWAIT);

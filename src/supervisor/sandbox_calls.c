@@ -43,7 +43,7 @@ static const char allowed_base[] =
 static const char allowed_files[] =
     "open openat openat2 creat stat stat64 lstat lstat64 newfstatat fstatat64 statx statfs statfs64 "
     "fstatfs fstatfs64 access faccessat faccessat2 readlink readlinkat getcwd chdir fchdir "
-    "getdents getdents64 mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 "
+    "getdents getdents64 mkdir mkdirat rmdir link linkat unlink unlinkat rename renameat renameat2 "
     "truncate truncate64 ftruncate ftruncate64 fallocate fsync fdatasync sync_file_range fadvise64 "
     "fadvise64_64 flock chmod fchmod fchmodat utimensat futimesat utimes msync mlock munlock";
 

@@ -509,13 +509,16 @@ void control_close(struct warden *w)
     uv_close((uv_handle_t *)&k->poll, on_closed);
 }
 
-void control_tick(struct warden *w)
+bool control_tick(struct warden *w)
 {
     struct client *next = NULL;
+    bool is_busy = false;
 
     for (struct client *c = w->control == NULL ? NULL : w->control->clients; c != NULL; c = next) {
         next = c->next;
         if (c->request != NULL && c->request->is_answering)
             answer(c->request);
+        is_busy = is_busy || (c->request != NULL && c->request->is_answering);
     }
+    return is_busy;
 }

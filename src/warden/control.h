@@ -18,6 +18,7 @@ MUST_USE enum err control_open(struct warden *w, int fd);
 void control_close(struct warden *w);
 /* Events are in the store: who follows them gets them. */
 void control_events_written(struct warden *w);
-void control_tick(struct warden *w); /* goes on with answers to slow readers */
+/* Goes on with answers to slow readers; true: there is more to come. */
+bool control_tick(struct warden *w);
 
 #endif

@@ -263,7 +263,7 @@ bool docket_ask(struct link *l, const struct wire_question *q)
     h->is_slow = verdict_is_slow(&w->parts, h->j);
     if (next == VERDICT_IS_GIVEN) {
         give(h);
-    } else if (writer_is_full(w->writer)) {
+    } else if (writer_is_full(w->writer) || w->is_ending) {
         demote(h->j, REASON_STORE);
         give(h);
     } else if (h->is_slow) {

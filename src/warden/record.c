@@ -57,15 +57,9 @@ static void event_of_judgement(struct warden *w, const struct judgement *j, enum
 
 static bool is_worth_an_event(struct warden *w, const struct judgement *j)
 {
-    switch (j->reason) {
-    case REASON_KNOWN_SECRET:
-        return false; /* one failure, one event */
-    case REASON_THROTTLED_SOURCE:
-    case REASON_THROTTLED_ACCOUNT:
+    if (j->reason == REASON_THROTTLED_SOURCE || j->reason == REASON_THROTTLED_ACCOUNT)
         return throttle_is_news(w->throttle, &j->source, core_now_ms(w));
-    default:
-        return true;
-    }
+    return j->reason != REASON_KNOWN_SECRET; /* one failure, one event */
 }
 
 void record_verdict(struct warden *w, const struct judgement *j)

@@ -87,6 +87,7 @@ static void start_command(struct guard *g)
 {
     g->client = GUARD_CLIENT_COMMAND;
     g->append = GUARD_APPEND_NOT;
+    g->depth = 0;
     g->is_answered = g->is_refused = g->is_nonsync = g->is_idle = false;
     buf_done(&g->tag);
 }
@@ -120,9 +121,10 @@ void guard_tagged(struct guard *g)
     switch ((enum guard_client)g->client) {
     case GUARD_CLIENT_ASKED:
         /* Refused. A client that waits for "+" goes on with a new command; one that does not has
-         * sent its octets already, and they must not become a command. */
-        if (g->append == GUARD_APPEND_UTF8 || g->append == GUARD_APPEND_PART_UTF8) {
-            /* A Dovecot that does not know UTF8 still waits for the list's end. */
+         * sent its octets already, and they must not become a command. Where a list is open, some
+         * servers wait for its end: Dovecot 2.3 in UTF8 (, which it does not know, and SETMETADATA.
+         * In CATENATE ( no known one does. */
+        if (g->depth > 0 && g->append != GUARD_APPEND_PART) {
             g->client = GUARD_CLIENT_UNSURE;
             break;
         }
@@ -197,6 +199,7 @@ static struct guard_step ask(struct guard *g, const struct arrival *a, const str
         buf_put(&g->line, a->line);
     g->is_nonsync = l->marker == GUARD_MARKER_NONSYNC;
     g->client_left = l->size;
+    g->depth += l->depth;
     if (g->is_nonsync && buf_is_ok(&g->line)) {
         g->line.n -= sizeof("+}\r\n") - 1;
         buf_put(&g->line, VIEW_LIT("}\r\n"));

@@ -63,8 +63,8 @@ static enum guard_class class_of(struct view word)
     return GUARD_CLASS_PLAIN;
 }
 
-/* Octets and quotes; *ret_brace is the first '{' outside of quoted strings, or NOWHERE. */
-static const char *scan(struct view line, size_t *ret_brace)
+/* Octets, quotes and depth; *ret_brace is the first unquoted '{', or NOWHERE. */
+static const char *scan(struct view line, size_t *ret_brace, int32_t *ret_depth)
 {
     bool is_quoted = false;
 
@@ -83,6 +83,8 @@ static const char *scan(struct view line, size_t *ret_brace)
                 i++;
         } else if (c == '"') {
             is_quoted = true;
+        } else if (c == '(' || c == ')') {
+            *ret_depth += c == '(' ? 1 : -1;
         } else if (c == '{' && *ret_brace == NOWHERE) {
             *ret_brace = i;
         } else if (c < ' ' || c == 0x7f) {
@@ -148,7 +150,7 @@ const char *guard_line_rest(struct view line, struct guard_line *ret)
     size_t brace;
 
     *ret = (struct guard_line){ .body = line };
-    const char *bad = scan(line, &brace);
+    const char *bad = scan(line, &brace, &ret->depth);
     return bad != NULL ? bad : read_marker(line, brace, ret);
 }
 

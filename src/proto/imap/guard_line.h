@@ -30,6 +30,7 @@ struct guard_line {
     enum guard_marker marker;
     bool is_literal8; /* the marker is ~{n} */
     uint32_t size;    /* octets of the literal that the marker announces */
+    int32_t depth;    /* brackets opened less closed, outside of quoted strings */
 };
 
 /* Both return NULL and fill *ret, or a static word for the log: nobody can be sure of this line. */

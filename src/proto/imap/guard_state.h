@@ -11,7 +11,7 @@
  *      ├◀────────────────────────────────────────────────────────── end of line ─────────────────┘
  *      └──"IDLE"──▶ QUIET ──▶ ASKED ──"+"──▶ IDLE ──"DONE"──▶ COMMAND
  *
- *   ASKED ──tagged reply to a literal inside "UTF8 ("──▶ UNSURE
+ *   ASKED ──tagged reply to a literal inside a list──▶ UNSURE
  *
  * Only COMMAND lines are judged by their command word; a refused one stays or is dropped. */
 #ifndef POSTERN_PROTO_IMAP_GUARD_STATE_H
@@ -58,6 +58,7 @@ struct guard {
     uint64_t server_left;
     uint64_t server_size; /* digits of a possible marker so far */
     uint32_t client_left; /* of the literal that passes, is dropped or was asked for              */
+    int32_t depth;        /* brackets that are open in the command with a literal                 */
     uint16_t outstanding; /* commands forwarded less tagged replies seen                          */
     uint8_t client;       /* enum guard_client */
     uint8_t server;       /* enum guard_server */

@@ -36,8 +36,10 @@ SIMPLE = [b"NOOP", b"CAPABILITY", b"SELECT INBOX", b"LIST \"\" *", b"STATUS INBO
           b"ID (\"name\" \"differ\" \"version\" \"1\")", b"ID NIL", b"FETCH 1 (FLAGS BODY[])",
           b"UID SEARCH 1:3", b"CREATE \"x{5}\"", b"DELETE \"a\\\"{3+}\\\\\"", b"NAMESPACE", b"CHECK",
           b"EXAMINE INBOX", b"ENABLE CONDSTORE", b"CREATE foo}", b"LSUB \"\" \"%\"", b"BOGUS x y",
-          b"FETCH (", b"SEARCH SUBJECT \"{4}\" TEXT \"\\\\\"", b"GETQUOTAROOT INBOX", b"XFOO {x",
-          b"SEARCH (", b"STORE 1 +FLAGS (\\Seen)", b"UID", b"CREATE a{5+}b", b"SELECT \"Box\""]
+          b"STORE 1 +FLAGS (\\Seen)", b"SELECT \"Box\"", b"GETQUOTAROOT INBOX",
+          # from here on odd ones
+          b"FETCH (", b"SEARCH SUBJECT \"{4}\" TEXT \"\\\\\"", b"XFOO {x", b"SEARCH (", b"UID",
+          b"CREATE a{5+}b", b"APPEND INBOX )", b"APPEND INBOX CATENATE (x)", b"CREATE \xffx", b"STORE 1"]
 HIDDEN = [b"NOOP", b"UNAUTHENTICATE", b"LOGIN a b", b"AUTHENTICATE PLAIN AGEAYg==", b"STARTTLS",
           b"COMPRESS DEFLATE", b"IDLE", b"unauthenticate", b"SELECT INBOX", b"LOGIN {1+}\r\na {1+}\r\nb"]
 HOLDERS = [b"APPEND Box ", b"APPEND nowhere/at/all ", b"APPEND Box (\\Seen) ", b"CREATE ", b"SELECT ",
@@ -63,6 +65,10 @@ class Maker:
         self.random = random.Random(number)
         self.number = number
         self.count = 0
+        # Most oddities end the session; a dialogue without any is the one that goes deep.
+        self.is_odd = self.random.random() < 0.5
+        self.markers = MARKERS if self.is_odd else MARKERS[:19]
+        self.ends = ENDS if self.is_odd else ENDS[:1]
 
     def tag(self):
         self.count += 1
@@ -79,23 +85,23 @@ class Maker:
         size = max(0, len(inner) + r.choice([0] * 10 + [1, -1, 2, -2, -len(inner), 7, 4294967296]))
         more = b" " + self.literal(depth + 1) if depth < 2 and r.random() < 0.25 else b""
         close = r.choice([b"", b"", b"", b")", b" x", b"\"", b" \"NIL\")"])
-        return r.choice(MARKERS) % size + r.choice(ENDS) + inner + close + (more or r.choice(ENDS))
+        return r.choice(self.markers) % size + r.choice(self.ends) + inner + close + (more or r.choice(self.ends))
 
     def command(self):
         r = self.random
         kind = r.random()
         if kind < 0.3:
-            return self.tag() + b" " + r.choice(SIMPLE) + r.choice(ENDS)
+            return self.tag() + b" " + r.choice(SIMPLE if self.is_odd else SIMPLE[:-10]) + r.choice(self.ends)
         if kind < 0.42:
             return self.hidden()
         if kind < 0.52:
             done = r.choice([b"DONE\r\n"] * 6 + [b"done\r\n", b"DONE \r\n", b"\r\nDONE\r\n", self.hidden(), b""])
-            return self.tag() + b" IDLE" + r.choice(ENDS) + done
+            return self.tag() + b" IDLE" + r.choice(self.ends) + (done if self.is_odd else b"DONE\r\n")
         return self.tag() + b" " + r.choice(HOLDERS) + self.literal()
 
     def mutate(self, octets):
         r = self.random
-        for _ in range(r.choice([0, 0, 0, 0, 1, 1, 2, 4])):
+        for _ in range(r.choice([0, 0, 0, 1, 1, 2, 4]) if self.is_odd else 0):
             at = r.randrange(len(octets) + 1)
             end = min(len(octets), at + r.randint(1, 12))
             how = r.randrange(5)
@@ -147,7 +153,7 @@ def octets_of(word):
     return b"" if word == "-" else bytes.fromhex(word)
 
 
-def judge(number, dialogue, status, seen, answered):
+def judge(number, dialogue, status, reason, seen, answered):
     """Returns what is wrong, or None."""
     seen = [line.split(b" ") for line in octets_of(seen).split(b"\r\n") if line]
     let_through = [line for line in seen if line[1].upper() in FORBIDDEN]
@@ -157,8 +163,10 @@ def judge(number, dialogue, status, seen, answered):
         return f"{number}: forbidden command let through: {let_through}\n{dialogue}"
     if more:
         return f"{number}: answered, but not seen by the guard: {dict(more)}\n{dialogue}"
-    if status in ("lost", "silent"):
-        return f"{number}: {status}; seen {seen}, answered {octets_of(answered)}\n{dialogue}"
+    # The guard knows that it cannot know where the server is; the session is over.
+    is_over = reason == "refused-inside-list" or b"* BYE" in octets_of(answered)
+    if status in ("lost", "silent") and not is_over:
+        return f"{number}: {status} {reason}; seen {seen}, answered {octets_of(answered)}\n{dialogue}"
     return None
 
 
@@ -193,7 +201,7 @@ def compare(player, port, wanted):
         for number, line, answer in zip(some, lines, answers):
             status, reason, seen, answered = answer.split(" ")
             outcomes[status, reason] += 1
-            fault = judge(number, readable(line), status, seen, answered)
+            fault = judge(number, readable(line), status, reason, seen, answered)
             if fault:
                 wrong.append(fault)
     return outcomes, wrong
@@ -205,7 +213,7 @@ def check(player, port):
         print(f"{n:6} {status:8} {reason}")
     assert not wrong, f"{len(wrong)} of {DIALOGUES}:\n" + "\n".join(wrong[:10])
     # Dialogues that end at their first line show nothing; enough must have gone on to their end.
-    assert outcomes["clean", "-"] > DIALOGUES * 0.15
+    assert outcomes["clean", "-"] > DIALOGUES * 0.25
 
 
 def test_dovecot_takes_for_commands_what_the_guard_does(base, authority, player):

@@ -64,6 +64,10 @@ static const struct {
       OCTETS(SIGNATURE "\x21\x21\0\x24\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
                        "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34\x03\xe1"),
       PROXY_DONE, 52, "[2001:db8::1]:4660", "[::1]:993" },
+    { "v2, mapped IPv6 is IPv4",
+      OCTETS(SIGNATURE "\x21\x21\0\x24\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01"
+                       "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34\x03\xe1"),
+      PROXY_DONE, 52, "192.0.2.1:4660", "[::1]:993" },
     { "v2, local", OCTETS(SIGNATURE "\x20\0\0\0"), PROXY_DONE, 16, "local", "local" },
     { "v2, local with addresses to skip", OCTETS(SIGNATURE "\x20\x11\0\x02xx"), PROXY_DONE, 18,
       "local", "local" },
@@ -88,6 +92,11 @@ static void check_prefixes(size_t row)
 
     for (size_t n = 0; n < rows[row].in.n; n++) {
         const enum proxy_result r = proxy_parse(view_first(rows[row].in, n), &used, &header);
+        if (r == PROXY_MORE) {
+            assert_int_not_equal(proxy_wanted(view_first(rows[row].in, n)), 0);
+            if (rows[row].result == PROXY_DONE) /* never a step into what follows */
+                assert_true(n + proxy_wanted(view_first(rows[row].in, n)) <= rows[row].used);
+        }
         if (rows[row].result == PROXY_DONE)
             assert_int_equal(r, n < rows[row].used ? PROXY_MORE : PROXY_DONE);
         else
