@@ -104,7 +104,7 @@ def test_refused_in_idle(wire):
         pass
     wire.send(b"i2 COMPRESS DEFLATE\r\nDONE\r\n")
     wire.send(b"i3 NOOP\r\n")
-    wire.raw.settimeout(5)
+    wire.patience(5)
     try:
         wire.until("i3")
     except (Closed, TimeoutError):
@@ -120,7 +120,7 @@ def test_refused_in_idle(wire):
 def test_what_is_not_sure_opens_nothing(wire, octets):
     """Ends the session, or is answered as an error; never a way past the guard."""
     wire.send(octets)
-    wire.raw.settimeout(3)
+    wire.patience(3)
     try:
         wire.until("never")
     except (Closed, TimeoutError):

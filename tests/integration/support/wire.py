@@ -103,9 +103,13 @@ class Wire:
     def login(self, user, secret):
         return self.command(b"LOGIN " + quoted(user) + b" " + quoted(secret))
 
+    def patience(self, seconds):
+        """How long a read waits from now on."""
+        self.stream.settimeout(seconds)
+
     def is_closed(self, within_s=5.0):
         """Whether the other side closes within that time; swallows what it still says."""
-        self.raw.settimeout(within_s)
+        self.patience(within_s)
         deadline = time.monotonic() + within_s
         try:
             while time.monotonic() < deadline:
@@ -116,7 +120,7 @@ class Wire:
 
     def reset(self):
         """Closes with RST."""
-        self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
     def close(self):
