@@ -1,5 +1,5 @@
-/* manual.c: puts the settings and commands, as the program's own tables have them, into a template of
- * the manual: `manual TEMPLATE`, on standard output. A line of the template that is just
+/* manual.c: puts the settings and commands, as the program's own tables have them, into a template
+ * of the manual: `manual TEMPLATE`, on standard output. A line of the template that is just
  *   @SETTINGS@     becomes the settings, for man
  *   @SETTINGS-MD@  becomes the settings, for docs/configuration.md
  *   @COMMANDS@     becomes the commands and options, for man
@@ -11,9 +11,10 @@
 
 #define LINE_MAX_OCTETS 4096
 
-/* ---- words ------------------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------------------- */
 
-/* roff takes a hyphen, a backslash and a leading dot or apostrophe for its own. */
+/* roff takes a hyphen, a backslash and a leading dot or apostrophe for its own; a long list of
+ * ciphers may be broken behind its colons. */
 static void put_roff(const char *text)
 {
     if (*text == '.' || *text == '\'')
@@ -25,6 +26,8 @@ static void put_roff(const char *text)
             (void)fputs("\\e", stdout);
         else
             (void)fputc(*text, stdout);
+        if (*text == ':')
+            (void)fputs("\\:", stdout);
     }
 }
 
@@ -62,7 +65,7 @@ static const char *standard_of(const struct config_setting *s)
     return s->standard[0] == 0 ? "empty" : s->standard;
 }
 
-/* ---- settings --------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static void put_settings_man(void)
 {
@@ -96,9 +99,10 @@ static void put_settings_markdown(void)
         const struct config_setting *s = config_setting_at(i);
         const struct view next = group_of(s->path);
         if (!view_is_equal(group, next)) {
-            (void)printf("%s### %.*s\n\n| setting | what it is | type | default |\n|---|---|---|---|\n",
-                         i == 0 ? "" : "\n", next.n == 0 ? 9 : (int)next.n,
-                         next.n == 0 ? "Top level" : (const char *)next.p);
+            (void)printf(
+                "%s### %.*s\n\n| setting | what it is | type | default |\n|---|---|---|---|\n",
+                i == 0 ? "" : "\n", next.n == 0 ? 9 : (int)next.n,
+                next.n == 0 ? "Top level" : (const char *)next.p);
         }
         group = next;
         (void)printf("| `%s` | ", s->path);
@@ -112,7 +116,7 @@ static void put_settings_markdown(void)
     }
 }
 
-/* ---- commands --------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static void put_command(const struct command *c)
 {
@@ -159,7 +163,7 @@ static void put_commands(void)
     }
 }
 
-/* ---- the template ----------------------------------------------------------------------------- */
+/* ---- the template ---------------------------------------------------------------------------- */
 
 static void put_line(const char *line)
 {

@@ -23,8 +23,9 @@ static int ask_password(const struct invocation *i, struct buf *out)
     if (e == ERR_TOO_LONG)
         return help_usage(i->command, "the mailbox password has more than %d octets", LIMIT_SECRET);
     if (e != ERR_OK)
-        return help_usage(i->command, "no mailbox password: type it on a terminal, or give it as the "
-                                      "first line of standard input");
+        return help_usage(i->command,
+                          "no mailbox password: type it on a terminal, or give it as the "
+                          "first line of standard input");
     return STATUS_OK;
 }
 
@@ -47,29 +48,33 @@ int run_app_password_add(const struct invocation *i)
                           i->values[OPTION_NETWORK]);
     if (i->values[OPTION_EXPIRES] != NULL &&
         !moment_parse(i->values[OPTION_EXPIRES], (int64_t)time(NULL), &m.expires_at))
-        return help_usage(i->command,
-                          "--expires \"%s\": write a time such as \"90d\", or a date to come such as "
-                          "2030-12-31",
-                          i->values[OPTION_EXPIRES]);
+        return help_usage(
+            i->command,
+            "--expires \"%s\": write a time such as \"90d\", or a date to come such as "
+            "2030-12-31",
+            i->values[OPTION_EXPIRES]);
     const int status = ask_password(i, &password);
     if (status != STATUS_OK)
         return status;
     m.mailbox_password = buf_view(&password);
-    return client_run(i, &(struct client_request){ .number = WIRE_app_password_add, .message = &m,
-                                                   .form = RENDER_CARD });
+    return client_run(i, &(struct client_request){
+                             .number = WIRE_app_password_add, .message = &m, .form = RENDER_CARD });
 }
 
 int run_app_password_list(const struct invocation *i)
 {
     const struct wire_app_password_list m = { .account = view_text(i->operand) };
 
-    return client_run(i, &(struct client_request){ .number = WIRE_app_password_list, .message = &m });
+    return client_run(i, &(struct client_request){ .number = WIRE_app_password_list,
+                                                   .message = &m,
+                                                   .success = "There is no app password" });
 }
 
 int run_app_password_revoke(const struct invocation *i)
 {
     const struct wire_app_password_revoke m = { .id = view_text(i->operand) };
 
-    return client_run(i,
-                      &(struct client_request){ .number = WIRE_app_password_revoke, .message = &m });
+    return client_run(i, &(struct client_request){ .number = WIRE_app_password_revoke,
+                                                   .message = &m,
+                                                   .success = "Revoked; its sessions end now" });
 }

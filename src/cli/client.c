@@ -42,12 +42,13 @@ struct config *client_config(const struct invocation *i)
     return c;
 }
 
-/* ---- reaching the warden ---------------------------------------------------------------------- */
+/* ---- reaching the warden --------------------------------------------------------------------- */
 
 static int say_unreachable(const char *path, int why)
 {
-    const char *next = "is \"postern serve\" running with this configuration? Start it, or name its "
-                       "socket with --control PATH";
+    const char *next =
+        "is \"postern serve\" running with this configuration? Start it, or name its "
+        "socket with --control PATH";
 
     if (why == EACCES || why == EPERM)
         next = "run this as root, or as the user of the warden";
@@ -90,7 +91,7 @@ static int reach(const struct invocation *i, bool is_patient, int *ret_fd)
     return c == NULL ? STATUS_CONFIG : connect_to(c->control, is_patient, ret_fd);
 }
 
-/* ---- the answer ------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static int say_lost(enum err e)
 {
@@ -98,22 +99,25 @@ static int say_lost(enum err e)
         (void)fprintf(stderr, "postern: the service's answer is not understood: is it of another "
                               "version? Restart it\n");
     else
-        (void)fprintf(stderr, "postern: the service ended the connection before its answer: see its "
-                              "log, and try again\n");
+        (void)fprintf(stderr,
+                      "postern: the service ended the connection before its answer: see its "
+                      "log, and try again\n");
     return STATUS_UNREACHABLE;
 }
 
-static int finish(const struct wire_done *done, bool is_json)
+/* `success` is what is said when the warden has nothing to say; NULL: nothing. */
+static int finish(const struct wire_done *done, bool is_json, const char *success)
 {
     AUTO_BUF(text, 2048);
 
     render_clean(done->text, &text);
-    const char *said = text.n == 0 ? err_text((enum err)done->status) : buf_cstr(&text);
     if (done->status == ERR_OK) {
-        if (text.n != 0 && said != NULL && !is_json)
+        const char *said = text.n == 0 ? success : buf_cstr(&text);
+        if (said != NULL && !is_json)
             (void)printf("%s\n", said);
         return fflush(stdout) == 0 ? STATUS_OK : STATUS_REFUSED;
     }
+    const char *said = text.n == 0 ? err_text((enum err)done->status) : buf_cstr(&text);
     (void)fprintf(stderr, "postern: %s\n", said == NULL ? "refused" : said);
     return done->status == ERR_IO || done->status == ERR_BUSY || done->status == ERR_MEMORY
                ? STATUS_UNREACHABLE
@@ -131,19 +135,22 @@ static int say_unwritten(enum err e)
 static int receive(int fd, const struct client_request *request, struct renderer *r)
 {
     AUTO_BUF(frame, LIMIT_FRAME);
+    const char *success = request->success;
 
     for (;;) {
         const struct wire_message *m;
         union wire_any any;
         enum err e = channel_receive_wait(fd, &frame, &m, &any, NULL);
-        if (e == ERR_OK && m->sender != WIRE_WARDEN)
+        if (e == ERR_OK && m->number != WIRE_done && strncmp(m->name, "row_", 4) != 0)
             e = ERR_INVALID;
         if (e != ERR_OK)
             return say_lost(e);
         if (m->number == WIRE_done) {
             e = render_end(r);
-            return e == ERR_OK ? finish(&any.done, r->form == RENDER_JSON) : say_unwritten(e);
+            return e == ERR_OK ? finish(&any.done, r->form == RENDER_JSON, success)
+                               : say_unwritten(e);
         }
+        success = NULL; /* rows speak for themselves */
         if (request->on_row != NULL && r->form != RENDER_JSON)
             request->on_row(m, &any);
         e = render_row(r, m, &any);

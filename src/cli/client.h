@@ -10,8 +10,10 @@
 
 struct client_request {
     enum wire_number number;
-    const void *message; /* borrowed */
+    const void *message;   /* borrowed */
     enum render_form form; /* when --json is not given */
+    const char *success; /* said when all went well, there was no row, and the warden says nothing;
+                            NULL: nothing */
     /* NULL, or called for a row before it is printed, unless --json is given. */
     void (*on_row)(const struct wire_message *m, const union wire_any *row);
 };

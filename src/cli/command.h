@@ -82,8 +82,8 @@ const struct command *command_at(size_t index); /* NULL: behind the last */
 const struct option_row *command_option(enum option o);
 const char *command_group_sentence(const char *group);
 
-/* Takes argv (without the program's name) apart. False: *ret_status is the exit status, and what was
- * to be said (help or what is wrong) was said. */
+/* Takes argv (without the program's name) apart. False: *ret_status is the exit status, and what
+ * was to be said (help or what is wrong) was said. */
 MUST_USE bool command_parse(int argc, char **argv, struct invocation *ret, int *ret_status);
 
 /* "Usage: postern account add ACCOUNT [OPTION …]" and the rest, for `command`; for all of `group`;

@@ -15,7 +15,8 @@ static const struct option_row options[OPTION_COUNT] = {
     [OPTION_PROTOCOLS] = { "--protocols", NULL, "LIST",
                            "The protocols that it opens, such as \"imap\"; all if not given." },
     [OPTION_EXPIRES] = { "--expires", NULL, "WHEN",
-                         "When it ends: \"90d\", or a date such as 2030-12-31; never if not given." },
+                         "When it ends: \"90d\", or a date such as 2030-12-31; never if not "
+                         "given." },
     [OPTION_NETWORK] = { "--network", NULL, "CIDR",
                          "The network that it is good for, such as 192.0.2.0/24." },
     [OPTION_NO_CHECK] = { "--no-check", NULL, NULL,
@@ -81,8 +82,9 @@ static const struct command commands[COMMAND_COUNT] = {
     { COMMAND_SESSION_LIST, "session", "list", "ACCOUNT", true, CONTROL, "List live sessions.",
       "" },
     { COMMAND_SESSION_END, "session", "end", "ID", true, CONTROL | BIT(OPTION_ACCOUNT),
-      "End a session, or all of an account.", "Give an ID or --account. A client that may log in "
-                                              "again will: revoke its app password, too." },
+      "End a session, or all of an account.",
+      "Give an ID or --account. A client that may log in "
+      "again will: revoke its app password, too." },
 
     { COMMAND_EVENTS, "", "events", "ACCOUNT", true,
       CONTROL | BIT(OPTION_LIMIT) | BIT(OPTION_FOLLOW), "Show the event log.", "" },

@@ -16,7 +16,8 @@ int run_events(const struct invocation *i)
     const struct wire_event_list m = { .account = view_text(i->operand),
                                        .limit = (uint32_t)limit,
                                        .is_following = is_following };
-    return client_run(i, &(struct client_request){ .number = WIRE_event_list, .message = &m,
-                                                   .form = is_following ? RENDER_LINES
-                                                                        : RENDER_TABLE });
+    return client_run(
+        i, &(struct client_request){ .number = WIRE_event_list,
+                                     .message = &m,
+                                     .form = is_following ? RENDER_LINES : RENDER_TABLE });
 }

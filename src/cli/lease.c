@@ -25,15 +25,17 @@ int run_lease_add(const struct invocation *i)
                                       .network = view_text(network),
                                       .device = view_text(device),
                                       .expires_at = (int64_t)time(NULL) + span_s };
-    return client_run(i, &(struct client_request){ .number = WIRE_lease_add, .message = &m,
-                                                   .form = RENDER_CARD });
+    return client_run(i, &(struct client_request){
+                             .number = WIRE_lease_add, .message = &m, .form = RENDER_CARD });
 }
 
 int run_lease_list(const struct invocation *i)
 {
     const struct wire_lease_list m = { .account = view_text(i->operand) };
 
-    return client_run(i, &(struct client_request){ .number = WIRE_lease_list, .message = &m });
+    return client_run(i, &(struct client_request){ .number = WIRE_lease_list,
+                                                   .message = &m,
+                                                   .success = "There is no lease" });
 }
 
 int run_lease_revoke(const struct invocation *i)
@@ -43,5 +45,8 @@ int run_lease_revoke(const struct invocation *i)
     if (!view_number(view_text(i->operand), INT64_MAX, &m.id))
         return help_usage(i->command, "\"%s\" is no lease's number; postern lease list shows them",
                           i->operand);
-    return client_run(i, &(struct client_request){ .number = WIRE_lease_revoke, .message = &m });
+    return client_run(
+        i, &(struct client_request){ .number = WIRE_lease_revoke,
+                                     .message = &m,
+                                     .success = "Revoked; the sessions that it let in end now" });
 }

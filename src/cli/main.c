@@ -39,8 +39,8 @@ static int run_role(const char *role)
         return edge_main();
     if (strcmp(role, "warden") == 0)
         return warden_main();
-    (void)fprintf(stderr, "postern: there is no role \"%s\"; start the service with postern serve\n",
-                  role);
+    (void)fprintf(stderr,
+                  "postern: there is no role \"%s\"; start the service with postern serve\n", role);
     return STATUS_USAGE;
 }
 

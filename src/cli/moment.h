@@ -14,8 +14,8 @@
 const char *moment_local(int64_t at, char *text);
 /* "2030-12-31T22:59:59Z". */
 const char *moment_utc(int64_t at, char *text);
-/* "90d", "8h": so long after `now`; "2030-12-31": the end of that day, local time. False: neither, or
- * not in the future. */
+/* "90d", "8h": so long after `now`; "2030-12-31": the end of that day, local time. False: neither,
+ * or not in the future. */
 MUST_USE bool moment_parse(const char *text, int64_t now, int64_t *ret);
 /* "8h", "30d": seconds, at least one and at most `max_s`. */
 MUST_USE bool moment_parse_span(const char *text, int64_t max_s, int64_t *ret_s);

@@ -6,8 +6,9 @@
 #include "base/err.h"
 
 /* Standard input is a terminal: asks `question` on /dev/tty. Otherwise: the first line of standard
- * input. Without the line's end; empty at the end of input. `out` is bounded and wiped by its owner.
- * ERR_TOO_LONG: over its bound. A signal that ends the process restores the terminal first. */
+ * input. Without the line's end; empty at the end of input. `out` is bounded and wiped by its
+ * owner. ERR_TOO_LONG: over its bound. A signal that ends the process restores the terminal first.
+ */
 MUST_USE enum err prompt_secret(const char *question, struct buf *out);
 
 #endif

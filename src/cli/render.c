@@ -37,7 +37,7 @@ void render_done(struct renderer *r)
     *r = (struct renderer){ 0 };
 }
 
-/* ---- text that is safe to show ---------------------------------------------------------------- */
+/* ---- text that is safe to show --------------------------------------------------------------- */
 
 /* The code point at the front of `v` and its octets; 0 octets: no UTF-8 (RFC 3629). */
 static size_t decode(struct view v, uint32_t *ret)
@@ -91,7 +91,7 @@ static size_t columns(const char *text)
     return n;
 }
 
-/* ---- fields ----------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 static bool ends_in(const char *text, const char *end)
 {
@@ -200,7 +200,7 @@ static void put_cell(const struct wire_field *f, const void *row, struct buf *ou
     }
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static json_t *json_of(const struct wire_field *f, const void *row)
 {
@@ -238,7 +238,7 @@ static enum err put_json(struct renderer *r, const struct wire_message *m, const
     return e == ERR_OK && fflush(r->out) != 0 ? ERR_IO : e;
 }
 
-/* ---- lines, cards and tables ------------------------------------------------------------------ */
+/* ---- lines, cards and tables ----------------------------------------------------------------- */
 
 static const char *bold(const struct renderer *r)
 {
@@ -250,26 +250,48 @@ static const char *plain(const struct renderer *r)
     return r->is_coloured ? "\033[0m" : "";
 }
 
-/* "2030-12-31 23:59:59  refused  account=… source=…": the time, the kind, then what is not empty. */
+/* The value of a field, in quotes where it would not be one word: a client's label must not pass
+ * for another field. */
+static void put_word(const struct wire_field *f, const void *row, struct buf *out)
+{
+    AUTO_BUF(cell, CELL_MAX);
+
+    put_cell(f, row, &cell);
+    const struct view v = buf_view(&cell);
+    if (view_find(v, ' ') == v.n && view_find(v, '"') == v.n && view_find(v, '=') == v.n) {
+        buf_put(out, v);
+        return;
+    }
+    buf_put_octet(out, '"');
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] == '"' || v.p[i] == '\\')
+            buf_put_octet(out, '\\');
+        buf_put_octet(out, v.p[i]);
+    }
+    buf_put_octet(out, '"');
+}
+
+/* "2030-12-31 23:59:59 refused account=… source=…": the time, the kind, then what is not empty. */
 static enum err put_line(struct renderer *r, const struct wire_message *m, const void *row)
 {
-    AUTO_BUF(line, 8192);
+    AUTO_BUF(line, 2 * CELL_MAX);
 
     for (size_t i = 0; i < m->count; i++) {
         const struct wire_field *f = &m->fields[i];
         char room[ADDR_TEXT_MAX];
         if (strcmp(f->name, "id") == 0 || (is_textual(f) && text_of(f, row, room).n == 0))
             continue;
-        if (line.n != 0)
-            buf_put_octet(&line, ' ');
-        const bool is_kind = strcmp(f->name, "kind") == 0;
-        if (is_kind)
+        buf_put_text(&line, line.n == 0 ? "" : " ");
+        if (is_time(f)) {
+            put_cell(f, row, &line);
+        } else if (strcmp(f->name, "kind") == 0) {
             buf_put_text(&line, bold(r));
-        else if (!is_time(f))
-            buf_printf(&line, "%s=", f->name);
-        put_cell(f, row, &line);
-        if (is_kind)
+            put_word(f, row, &line);
             buf_put_text(&line, plain(r));
+        } else {
+            buf_printf(&line, "%s=", f->name);
+            put_word(f, row, &line);
+        }
     }
     const char *text = buf_cstr(&line);
     if (text == NULL)
@@ -324,6 +346,17 @@ static void put_padded(struct renderer *r, const char *text, size_t width, bool 
     (void)fprintf(r->out, "%s%*s", text, is_last ? 0 : (int)(width > n ? width - n : 0) + 2, "");
 }
 
+/* "app passwords" of row_app_password: what a table behind a card holds. */
+static void print_title(struct renderer *r)
+{
+    AUTO_BUF(title, 64);
+
+    for (const char *p = r->kind->name + strlen("row_"); *p != 0; p++)
+        buf_put_octet(&title, (uint8_t)(*p == '_' ? ' ' : *p));
+    const char *text = buf_cstr(&title);
+    (void)fprintf(r->out, "%s%ss:%s\n", bold(r), text == NULL ? "row" : text, plain(r));
+}
+
 static enum err print_table(struct renderer *r)
 {
     size_t widths[32], last = 0;
@@ -362,8 +395,10 @@ enum err render_end(struct renderer *r)
     if (r->rows != 0) {
         if (r->printed != 0)
             (void)fputc('\n', r->out);
-        e = r->form == RENDER_CARD && r->printed == 0 && r->rows == 1 ? print_card(r)
-                                                                      : print_table(r);
+        const bool is_card = r->form == RENDER_CARD && r->printed == 0 && r->rows == 1;
+        if (r->form == RENDER_CARD && !is_card)
+            print_title(r);
+        e = is_card ? print_card(r) : print_table(r);
         r->printed++;
     }
     drop_cells(r);

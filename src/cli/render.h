@@ -19,9 +19,9 @@ enum render_form {
 struct renderer {
     enum render_form form;
     bool is_coloured;
-    FILE *out;                   /* borrowed */
+    FILE *out;                       /* borrowed */
     const struct wire_message *kind; /* of the rows that wait; NULL: none */
-    char **cells;                /* owned; rows x kind->count */
+    char **cells;                    /* owned; rows x kind->count */
     size_t rows, capacity;
     size_t printed; /* tables and cards so far */
 };

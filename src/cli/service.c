@@ -20,6 +20,6 @@ int run_status(const struct invocation *i)
 {
     const struct wire_status message = { 0 };
 
-    return client_run(i, &(struct client_request){ .number = WIRE_status, .message = &message,
-                                                   .form = RENDER_CARD });
+    return client_run(i, &(struct client_request){
+                             .number = WIRE_status, .message = &message, .form = RENDER_CARD });
 }

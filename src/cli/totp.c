@@ -15,8 +15,8 @@ static bool is_dark(const QRcode *code, int x, int y)
            (code->data[y * code->width + x] & 1) != 0;
 }
 
-/* Two rows of modules in one line of text. Light modules are drawn, dark ones are left: right on the
- * dark terminals that most people have; where colours can be set, they are. */
+/* Two rows of modules in one line of text. Light modules are drawn, dark ones are left: right on
+ * the dark terminals that most people have; where colours can be set, they are. */
 static void draw(const QRcode *code, bool is_coloured, FILE *out)
 {
     for (int y = -QUIET; y < code->width + QUIET; y += 2) {
@@ -24,7 +24,9 @@ static void draw(const QRcode *code, bool is_coloured, FILE *out)
         for (int x = -QUIET; x < code->width + QUIET; x++) {
             const bool is_top_light = !is_dark(code, x, y);
             const bool is_bottom_light = !is_dark(code, x, y + 1);
-            (void)fputs(is_top_light ? (is_bottom_light ? "█" : "▀") : is_bottom_light ? "▄" : " ",
+            (void)fputs(is_top_light      ? (is_bottom_light ? "█" : "▀")
+                        : is_bottom_light ? "▄"
+                                          : " ",
                         out);
         }
         (void)fputs(is_coloured ? "\033[0m\n" : "\n", out);
@@ -51,6 +53,8 @@ int run_totp_enrol(const struct invocation *i)
 {
     const struct wire_totp_enrol m = { .account = view_text(i->operand) };
 
-    return client_run(i, &(struct client_request){ .number = WIRE_totp_enrol, .message = &m,
-                                                   .form = RENDER_CARD, .on_row = show_code });
+    return client_run(i, &(struct client_request){ .number = WIRE_totp_enrol,
+                                                   .message = &m,
+                                                   .form = RENDER_CARD,
+                                                   .on_row = show_code });
 }

@@ -20,7 +20,7 @@ static bool is_empty(const char *text)
     return text[0] == 0;
 }
 
-/* ---- the service ------------------------------------------------------------------------------ */
+/* ---- the service ----------------------------------------------------------------------------- */
 
 static void check_socket_path(const struct config *c, struct report *r, const char *path,
                               const char *text)
@@ -73,18 +73,20 @@ static void check_service(const struct config *c, struct report *r)
                        "printable ASCII characters",
                        c->portal.url);
     if (strcmp(c->store.driver, "sqlite") != 0)
-        report_setting(r, c, "store.driver", "\"%s\" is unknown: write \"sqlite\"", c->store.driver);
+        report_setting(r, c, "store.driver", "\"%s\" is unknown: write \"sqlite\"",
+                       c->store.driver);
     if (strcmp(c->shared.driver, "memory") != 0)
         report_setting(r, c, "shared.driver", "\"%s\" is unknown: write \"memory\"",
                        c->shared.driver);
     if (c->tls.certificate.n != c->tls.key.n)
-        report_setting(r, c, "tls.key", "%zu keys for %zu certificates: write one for each, in "
-                                        "the same order",
+        report_setting(r, c, "tls.key",
+                       "%zu keys for %zu certificates: write one for each, in "
+                       "the same order",
                        c->tls.key.n, c->tls.certificate.n);
     check_metrics(c, r);
 }
 
-/* ---- passwords -------------------------------------------------------------------------------- */
+/* ---- passwords ------------------------------------------------------------------------------- */
 
 static void need(const struct config *c, struct report *r, const char *path, const char *value,
                  bool is_needed, const char *what)
@@ -129,7 +131,7 @@ static void check_password(const struct config *c, struct report *r)
                        c->password.pam.service);
 }
 
-/* ---- gates ------------------------------------------------------------------------------------ */
+/* ---- gates ----------------------------------------------------------------------------------- */
 
 /* "*", "0.0.0.0" and "[::]" all take every address. */
 static bool is_everywhere(const struct addr *a)
@@ -180,7 +182,7 @@ static void check_gate(const struct config *c, struct report *r, size_t index)
     }
 }
 
-/* ---- upstreams -------------------------------------------------------------------------------- */
+/* ---- upstreams ------------------------------------------------------------------------------- */
 
 static bool is_pin(const char *text)
 {
@@ -262,7 +264,7 @@ static void check_upstream(const struct config *c, struct report *r, size_t inde
     }
 }
 
-/* ---- policies --------------------------------------------------------------------------------- */
+/* ---- policies -------------------------------------------------------------------------------- */
 
 static void check_policy(const struct config *c, struct report *r, const struct conf_policy *p)
 {
@@ -271,11 +273,13 @@ static void check_policy(const struct config *c, struct report *r, const struct 
 
     (void)path_of("policies", p->name, "accounts", path);
     if (is_default && p->accounts.n != 0)
-        report_setting(r, c, path, "the policy \"default\" takes all accounts that no other does: "
-                                   "leave accounts out, or give the policy another name");
+        report_setting(r, c, path,
+                       "the policy \"default\" takes all accounts that no other does: "
+                       "leave accounts out, or give the policy another name");
     if (!is_default && p->accounts.n == 0)
-        report_setting(r, c, path, "missing: write which accounts fall under it, such as "
-                                   "\"*@board.example.org\"");
+        report_setting(r, c, path,
+                       "missing: write which accounts fall under it, such as "
+                       "\"*@board.example.org\"");
     (void)path_of("policies", p->name, "legacy", path);
     for (size_t i = 0; i < p->legacy.n; i++)
         if (schema_protocol(p->legacy.items[i]) == NULL)

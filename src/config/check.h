@@ -1,5 +1,5 @@
-/* check.h: what a configuration must be as a whole: settings that need each other, or contradict each
- * other. Nothing of the file system is looked at. Internal to src/config. */
+/* check.h: what a configuration must be as a whole: settings that need each other, or contradict
+ * each other. Nothing of the file system is looked at. Internal to src/config. */
 #ifndef POSTERN_CONFIG_CHECK_H
 #define POSTERN_CONFIG_CHECK_H
 

@@ -56,7 +56,7 @@ struct conf_upstream {
     struct conf_url *imap; /* owned; tried in turn */
     size_t imap_count;
     char *ca;                   /* path of a PEM file; "" : the system's */
-    struct text_list pin;       /* "sha256/<base64>" of the public key; not empty: instead of the CA */
+    struct text_list pin;       /* "sha256/<base64>" of the public key; not empty: no CA */
     char *server_name;          /* name to verify and to send as SNI; "": the URL's host */
     struct text_list domains;   /* accounts that it serves; empty: all */
     enum conf_login login;
@@ -192,7 +192,7 @@ MUST_USE struct config *config_load(const char *path, struct config_error *error
 /* The same from the text that config_show made; used by children, who have no files. */
 MUST_USE struct config *config_parse(const char *text, struct config_error *errors, size_t max,
                                      size_t *ret_count);
-/* What needs the file system or OpenSSL's word: certificate files, keys that match, readable CAs. */
+/* What needs the file system or OpenSSL's word: certificates, keys that match, readable CAs. */
 size_t config_check_files(const struct config *c, struct config_error *errors, size_t max);
 void config_free(struct config *c); /* NULL is fine; wipes secrets */
 AUTO_DEFINE(config)
@@ -200,18 +200,20 @@ AUTO_DEFINE(config)
 MUST_USE enum err config_show(const struct config *c, enum config_role role, bool is_json,
                               struct buf *out);
 
-const struct conf_gate *config_gate(const struct config *c, struct view name);         /* NULL: none */
-const struct conf_upstream *config_upstream(const struct config *c, struct view name); /* NULL: none */
+/* NULL: none of that name. */
+const struct conf_gate *config_gate(const struct config *c, struct view name);
+const struct conf_upstream *config_upstream(const struct config *c, struct view name);
 /* The policy that `account` falls under: the first whose pattern fits; never NULL. */
 const struct conf_policy *config_policy(const struct config *c, struct view account);
 /* The upstream that serves `account`; NULL: none. */
 const struct conf_upstream *config_route(const struct config *c, struct view account);
-/* A gate's `listen`: "*:993", "192.0.2.1:993", "[2001:db8::1]:993". *ret has the port, and no address
- * when *ret_is_any. False: none of these. */
+/* A gate's `listen`: "*:993", "192.0.2.1:993", "[2001:db8::1]:993". *ret has the port, and no
+ * address when *ret_is_any. False: none of these. */
 MUST_USE bool config_listen(const char *text, struct addr *ret, bool *ret_is_any);
-bool config_pattern_fits(const char *pattern, struct view account); /* '*' only; ASCII case folded */
+/* '*' only; ASCII case folded. */
+bool config_pattern_fits(const char *pattern, struct view account);
 
-/* ---- the table itself, for --help, the man page and tests ---- */
+/* ---- the table itself, for --help, the man page and tests ------------------------------------ */
 struct config_setting {
     const char *path;     /* "tls.minimum", "gates.*.listen" */
     const char *type;     /* "text", "list of texts", "duration", "one of a|b" … */

@@ -55,7 +55,7 @@ static int no_passphrase(char *buf, int size, int is_writing, void *arg)
     return 0;
 }
 
-/* ---- certificates ----------------------------------------------------------------------------- */
+/* ---- certificates ---------------------------------------------------------------------------- */
 
 static X509 *read_certificate(const struct files *f, const char *path, const char *file)
 {
@@ -119,18 +119,18 @@ static void check_pair(const struct files *f, const char *certificate, const cha
     if (x != NULL && key != NULL && X509_check_private_key(x, key) != 1) {
         ERR_clear_error();
         report_setting(f->r, f->c, "tls.key",
-                       "%s: not the key of %s: list keys in the order of the certificates", key_file,
-                       certificate);
+                       "%s: not the key of %s: list keys in the order of the certificates",
+                       key_file, certificate);
     }
     X509_free(x);
     EVP_PKEY_free(key);
 }
 
-/* ---- ciphers ---------------------------------------------------------------------------------- */
+/* ---- ciphers --------------------------------------------------------------------------------- */
 
 static bool is_weak(const SSL_CIPHER *cipher)
 {
-    static const int bad_ciphers[] = { NID_undef,   NID_rc4,     NID_des_cbc,  NID_des_ede3_cbc,
+    static const int bad_ciphers[] = { NID_undef,   NID_rc4,      NID_des_cbc, NID_des_ede3_cbc,
                                        NID_rc2_cbc, NID_idea_cbc, NID_seed_cbc };
     const int nid = SSL_CIPHER_get_cipher_nid(cipher);
 
@@ -138,8 +138,7 @@ static bool is_weak(const SSL_CIPHER *cipher)
         if (nid == bad_ciphers[i])
             return true;
     return SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null ||
-           SSL_CIPHER_get_digest_nid(cipher) == NID_md5 ||
-           SSL_CIPHER_get_bits(cipher, NULL) < 128;
+           SSL_CIPHER_get_digest_nid(cipher) == NID_md5 || SSL_CIPHER_get_bits(cipher, NULL) < 128;
 }
 
 static void check_ciphers(const struct files *f)
@@ -152,12 +151,14 @@ static void check_ciphers(const struct files *f)
         return;
     }
     if (SSL_CTX_set_ciphersuites(context, c->tls.ciphersuites) != 1)
-        report_setting(f->r, c, "tls.ciphersuites", "not taken by OpenSSL (%s): leave it out, or see "
-                                                    "openssl-ciphers(1)",
+        report_setting(f->r, c, "tls.ciphersuites",
+                       "not taken by OpenSSL (%s): leave it out, or see "
+                       "openssl-ciphers(1)",
                        ssl_reason());
     if (SSL_CTX_set_cipher_list(context, c->tls.ciphers) != 1)
-        report_setting(f->r, c, "tls.ciphers", "not taken by OpenSSL (%s): leave it out, or see "
-                                               "openssl-ciphers(1)",
+        report_setting(f->r, c, "tls.ciphers",
+                       "not taken by OpenSSL (%s): leave it out, or see "
+                       "openssl-ciphers(1)",
                        ssl_reason());
     STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(context);
     for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
@@ -169,7 +170,7 @@ static void check_ciphers(const struct files *f)
     SSL_CTX_free(context);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void check_ca(const struct files *f, const char *path, const char *file)
 {

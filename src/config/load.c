@@ -20,8 +20,8 @@
 #define MEMBERS_MAX 1024    /* gates, upstreams or policies */
 
 struct loader {
-    struct config *config;  /* owned until the end */
-    const char *folder;     /* what relative paths start from; "": none */
+    struct config *config; /* owned until the end */
+    const char *folder;    /* what relative paths start from; "": none */
     struct report *report;
     bool is_out_of_memory;
 };
@@ -41,7 +41,7 @@ static const char *file_of(const struct loader *l, const config_setting_t *s)
 #define SAY(l, s, path, ...)                                                                       \
     report_at((l)->report, file_of(l, s), config_setting_source_line(s), path, __VA_ARGS__)
 
-/* ---- places ----------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static void note_place(struct loader *l, const config_setting_t *s, const char *path)
 {
@@ -69,7 +69,7 @@ static bool has_place(const struct config *c, const char *path)
     return false;
 }
 
-/* ---- one setting ------------------------------------------------------------------------------ */
+/* ---- one setting ----------------------------------------------------------------------------- */
 
 /* Fills *ret from a list or array; false: it was reported. `items` has room for VALUE_ITEMS_MAX. */
 static bool read_items(struct loader *l, config_setting_t *s, const char *path, const char **items,
@@ -132,7 +132,7 @@ static void load_setting(struct loader *l, config_setting_t *s, const struct sch
         SAY(l, s, at->path, "%s", fault.text);
 }
 
-/* ---- groups ----------------------------------------------------------------------------------- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 /* Appends ".name" to both paths. False: too long. */
 static bool spot_enter(const struct spot *from, const char *name, const char *schema_name,
@@ -140,7 +140,8 @@ static bool spot_enter(const struct spot *from, const char *name, const char *sc
 {
     const char *dot = from->path[0] == 0 ? "" : ".";
     const int n = snprintf(ret->path, sizeof(ret->path), "%s%s%s", from->path, dot, name);
-    const int m = snprintf(ret->schema, sizeof(ret->schema), "%s%s%s", from->schema, dot, schema_name);
+    const int m =
+        snprintf(ret->schema, sizeof(ret->schema), "%s%s%s", from->schema, dot, schema_name);
 
     ret->object = from->object;
     return n >= 0 && (size_t)n < sizeof(ret->path) && m >= 0 && (size_t)m < sizeof(ret->schema);
@@ -210,8 +211,8 @@ static void load_member(struct loader *l, const struct schema_family *f, config_
         return;
     }
     if (!is_name(name)) {
-        SAY(l, s, at.path, "no name for a %s: write letters, digits, '-' and '_', at most %d", f->noun,
-            LIMIT_NAME);
+        SAY(l, s, at.path, "no name for a %s: write letters, digits, '-' and '_', at most %d",
+            f->noun, LIMIT_NAME);
         return;
     }
     at.object = new_member(l, f, name);
@@ -290,7 +291,7 @@ static void load_group(struct loader *l, config_setting_t *group, const struct s
         load_one(l, config_setting_get_elem(group, (unsigned)i), at);
 }
 
-/* ---- what the file does not say --------------------------------------------------------------- */
+/* ---- what the file does not say -------------------------------------------------------------- */
 
 static void replace(char **text, char *by, struct loader *l)
 {
@@ -364,7 +365,7 @@ static void check_all_required(struct loader *l)
     }
 }
 
-/* ---- from libconfig to struct config ------------------------------------------------------------ */
+/* ---- from libconfig to struct config --------------------------------------------------------- */
 
 static void fill(struct loader *l, const config_t *lib)
 {
@@ -402,10 +403,11 @@ static void say_syntax(struct loader *l, const config_t *lib)
         report_at(l->report, file, line, "",
                   "%s: write a path relative to the configuration file, or an absolute one", what);
     else
-        report_at(l->report, file, line, "",
-                  "%s: write `name = value;` for a setting and `name: { … };` for a group, and look "
-                  "at the line before, too",
-                  what);
+        report_at(
+            l->report, file, line, "",
+            "%s: write `name = value;` for a setting and `name: { … };` for a group, and look "
+            "at the line before, too",
+            what);
 }
 
 static struct config *finish(struct loader *l, const config_t *lib, bool is_read, size_t *ret_count)
@@ -502,8 +504,8 @@ struct config *config_load(const char *path, struct config_error *errors, size_t
     config_t lib;
 
     FILE *f = open_file(path, &report);
-    l.config = f != NULL && folder_of(path, folder, &report) ? new_config(path, &report, ret_count)
-                                                            : NULL;
+    l.config =
+        f != NULL && folder_of(path, folder, &report) ? new_config(path, &report, ret_count) : NULL;
     *ret_count = report.n;
     if (l.config == NULL) {
         if (f != NULL)

@@ -1,5 +1,5 @@
-/* nearest.h: what somebody may have meant by a name that is unknown. Internal to src/config, and used
- * by cli for its own names. Pure. */
+/* nearest.h: what somebody may have meant by a name that is unknown. Internal to src/config, and
+ * used by cli for its own names. Pure. */
 #ifndef POSTERN_CONFIG_NEAREST_H
 #define POSTERN_CONFIG_NEAREST_H
 

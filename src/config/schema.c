@@ -255,7 +255,8 @@ static const struct schema_row rows[] = {
 _Static_assert(CONF_TLS_STARTTLS == 1 && CONF_TLS_1_3 == 1 && CONF_PROXY_V2 == 1, "order");
 _Static_assert(CONF_LOGIN_PASSTHROUGH == 1 && CONF_LOGIN_MASTER == 2, "order");
 _Static_assert(CONF_SOURCE_FILE == 1 && CONF_SOURCE_LDAP == 2 && CONF_SOURCE_PAM == 3, "order");
-_Static_assert(CONF_REQUIRE_PASSWORD == 1 && CONF_MODE_WARN == 1 && CONF_MODE_OBSERVE == 2, "order");
+_Static_assert(CONF_REQUIRE_PASSWORD == 1, "order");
+_Static_assert(CONF_MODE_WARN == 1 && CONF_MODE_OBSERVE == 2, "order");
 _Static_assert(CONF_BIND_NETWORK == 1 && CONF_BIND_DEVICE == 2, "order");
 _Static_assert(LOG_FORMAT_TEXT == 1 && LOG_FORMAT_JSON == 2, "order");
 _Static_assert(LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "order");

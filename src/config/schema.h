@@ -43,10 +43,10 @@ struct schema_row {
 /* A group whose members are named by the administrator: gates, upstreams, policies. */
 struct schema_family {
     enum schema_scope scope;
-    const char *group;     /* "gates" */
-    const char *noun;      /* "gate" */
-    size_t size;           /* of one member's struct; its name is the first field */
-    size_t offset;         /* of the array in struct config */
+    const char *group; /* "gates" */
+    const char *noun;  /* "gate" */
+    size_t size;       /* of one member's struct; its name is the first field */
+    size_t offset;     /* of the array in struct config */
     size_t offset_count;
 };
 
@@ -57,10 +57,10 @@ struct schema_protocol {
     uint16_t port_tls, port_starttls;
 };
 
-const struct schema_row *schema_at(size_t index);            /* NULL: behind the last */
-const struct schema_row *schema_find(const char *path);      /* with '*' for names; NULL: none */
-bool schema_is_group(const char *path);                      /* of at least one setting */
-const struct schema_family *schema_family_at(size_t index);  /* NULL: behind the last */
+const struct schema_row *schema_at(size_t index);           /* NULL: behind the last */
+const struct schema_row *schema_find(const char *path);     /* with '*' for names; NULL: none */
+bool schema_is_group(const char *path);                     /* of at least one setting */
+const struct schema_family *schema_family_at(size_t index); /* NULL: behind the last */
 const struct schema_family *schema_family(enum schema_scope scope); /* NULL: SCOPE_TOP */
 const struct schema_protocol *schema_protocol_at(size_t index);
 const struct schema_protocol *schema_protocol(const char *name); /* NULL: unknown */

@@ -63,7 +63,7 @@ static void end_group(struct shower *s)
     s->is_first = false;
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void put_item(struct shower *s, size_t index, struct view v)
 {
@@ -148,8 +148,8 @@ static void put_value(struct shower *s, const struct schema_row *row, const void
         buf_printf(s->out, "%u", value_number(row, object));
         return;
     case KIND_DURATION:
-        put_quoted(s, view_text(value_duration(
-                          (uint64_t)value_number(row, object) * row->stored_ms, duration)));
+        put_quoted(s, view_text(value_duration((uint64_t)value_number(row, object) * row->stored_ms,
+                                               duration)));
         return;
     case KIND_CHOICE:
         put_quoted(s, value_word(row, value_number(row, object)));
@@ -157,7 +157,7 @@ static void put_value(struct shower *s, const struct schema_row *row, const void
     }
 }
 
-/* ---- the walk --------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 static void put_setting(struct shower *s, const struct schema_row *row, struct view name,
                         const void *object)
@@ -208,8 +208,9 @@ static struct view enter(struct shower *s, struct view *open, struct view path)
 
 enum err config_show(const struct config *c, enum config_role role, bool is_json, struct buf *out)
 {
-    struct shower s = { .out = out, .role = role, .is_json = is_json, .is_first = true,
-                        .depth = is_json ? 1 : 0 };
+    struct shower s = {
+        .out = out, .role = role, .is_json = is_json, .is_first = true, .depth = is_json ? 1 : 0
+    };
     struct view open = VIEW_NONE;
 
     if (is_json)

@@ -79,7 +79,7 @@ bool config_listen(const char *text, struct addr *ret, bool *ret_is_any)
     return true;
 }
 
-/* ---- URLs ---------------------------------------------------------------------------------- */
+/* ---- URLs ------------------------------------------------------------------------------------ */
 
 static bool is_loopback(const char *host)
 {
@@ -100,7 +100,8 @@ static bool parse_unix(const struct schema_protocol *p, const char *text, const 
                        struct conf_url *ret, struct fault *fault)
 {
     if (path[0] != '/' || strlen(path) > URL_UNIX_MAX)
-        return fault_say(fault, "\"%s\": no path of a socket: write %s://unix:/path, at most %d octets",
+        return fault_say(fault,
+                         "\"%s\": no path of a socket: write %s://unix:/path, at most %d octets",
                          text, p->scheme_clear, URL_UNIX_MAX);
     ret->is_unix = true;
     ret->port = 0;

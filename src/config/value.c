@@ -21,9 +21,10 @@ static void *field(const struct schema_row *row, void *object)
     return (char *)object + row->offset;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------ */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
-/* Octets of the UTF-8 character at `p` (RFC 3629); 0: none. A NUL ends it, so nothing is overrun. */
+/* Octets of the UTF-8 character at `p` (RFC 3629); 0: none. A NUL ends it, so nothing is overrun.
+ */
 static size_t utf8(const uint8_t *p)
 {
     const size_t n = p[0] < 0x80   ? 1
@@ -97,7 +98,8 @@ static bool set_text(const struct schema_row *row, void *object, const struct va
 static bool is_list(const struct schema_row *row, const struct value *v, struct fault *ret)
 {
     if (v->kind != VALUE_TEXT && v->kind != VALUE_LIST)
-        return fault_say(ret, "no text and no list of texts: write \"one\" or [ \"one\", \"two\" ]");
+        return fault_say(ret,
+                         "no text and no list of texts: write \"one\" or [ \"one\", \"two\" ]");
     if (row->shown.standard == NULL && v->n == 0)
         return fault_say(ret, "may not be empty");
     if (v->n > VALUE_ITEMS_MAX)
@@ -187,7 +189,7 @@ static bool set_urls(const struct schema_row *row, void *object, const struct va
     return true;
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static void put_number(const struct schema_row *row, void *object, uint64_t number)
 {
@@ -241,7 +243,8 @@ static const struct {
     const char *name;
     uint64_t ms;
 } units[] = {
-    { "w", 604800000 }, { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
+    { "w", 604800000 }, { "d", 86400000 }, { "h", 3600000 },
+    { "m", 60000 },     { "s", 1000 },     { "ms", 1 },
 };
 
 bool value_duration_parse(const char *text, uint64_t *ret_ms)
@@ -284,18 +287,20 @@ static bool set_duration(const struct schema_row *row, void *object, const struc
                              (long long)v->number, row->shown.unit, low, high);
         ms = (uint64_t)v->number * row->unit_ms;
     } else if (v->kind != VALUE_TEXT || !value_duration_parse(v->items[0], &ms)) {
-        return fault_say(ret, "no duration: write digits and a unit (ms s m h d w), \"%s\" to \"%s\"",
+        return fault_say(ret,
+                         "no duration: write digits and a unit (ms s m h d w), \"%s\" to \"%s\"",
                          low, high);
     }
     if (ms < row->shown.min * row->unit_ms || ms > row->shown.max * row->unit_ms)
         return fault_say(ret, "out of range: write \"%s\" to \"%s\"", low, high);
     if (ms % row->stored_ms != 0)
-        return fault_say(ret, "too fine: write whole %s", row->stored_ms == 1000 ? "seconds" : "days");
+        return fault_say(ret, "too fine: write whole %s",
+                         row->stored_ms == 1000 ? "seconds" : "days");
     put_number(row, object, ms / row->stored_ms);
     return true;
 }
 
-/* ---- words ------------------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 struct view value_word(const struct schema_row *row, unsigned index)
 {
@@ -335,7 +340,7 @@ static bool set_flag(const struct schema_row *row, void *object, const struct va
     return true;
 }
 
-/* ---- all kinds -------------------------------------------------------------------------------- */
+/* ---- all kinds ------------------------------------------------------------------------------- */
 
 bool value_set(const struct schema_row *row, void *object, const struct value *v,
                const char *folder, struct fault *ret)

@@ -1,6 +1,6 @@
 /* value.h: one value of one setting: from the file (or the table's default) into its field.
- * The field owns what it points to; setting it again frees what was there. Errors: a fault in words,
- * "what is wrong: how to mend it", and the field as it was. Internal to src/config. Pure. */
+ * The field owns what it points to; setting it again frees what was there. Errors: a fault in
+ * words, "what is wrong: how to mend it", and the field as it was. Internal to src/config. Pure. */
 #ifndef POSTERN_CONFIG_VALUE_H
 #define POSTERN_CONFIG_VALUE_H
 
@@ -17,13 +17,14 @@ enum value_kind { VALUE_TEXT, VALUE_NUMBER, VALUE_FLAG, VALUE_LIST };
 
 struct value {
     enum value_kind kind;
-    int64_t number;             /* VALUE_NUMBER */
-    bool flag;                  /* VALUE_FLAG */
-    const char *const *items;   /* VALUE_LIST, VALUE_TEXT (one); borrowed */
+    int64_t number;           /* VALUE_NUMBER */
+    bool flag;                /* VALUE_FLAG */
+    const char *const *items; /* VALUE_LIST, VALUE_TEXT (one); borrowed */
     size_t n;
 };
 
-/* `object` is the struct of the row's scope; `folder` ("": none) is what relative paths start from. */
+/* `object` is the struct of the row's scope; `folder` ("": none) is what relative paths start from.
+ */
 MUST_USE bool value_set(const struct schema_row *row, void *object, const struct value *v,
                         const char *folder, struct fault *ret);
 MUST_USE bool value_set_standard(const struct schema_row *row, void *object, struct fault *ret);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define SEALS           (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define CONFIG_TEXT_MAX (4U << 20) /* octets; a text of 256 gates with 256 networks each fits */
 
 uint32_t generation_edges(const struct config *c)
@@ -27,7 +27,7 @@ uint32_t generation_edges(const struct config *c)
     return online > 0 && online <= 256 ? (uint32_t)online : 1;
 }
 
-/* ---- memory files ------------------------------------------------------------------------------------ */
+/* ---- memory files ---------------------------------------------------------------------------- */
 
 static bool write_all(int fd, struct view v)
 {
@@ -113,8 +113,7 @@ static bool add_file(struct generation *g, const char *setting, const char *path
     const bool is_added = read_all(fd, &content) && add(files, path, buf_view(&content));
     const int number = errno;
     (void)close(fd);
-    return is_added ||
-           problem_say(why, g->config, setting, "\"%s\": %s", path, strerror(number));
+    return is_added || problem_say(why, g->config, setting, "\"%s\": %s", path, strerror(number));
 }
 
 static bool add_list(struct generation *g, const char *setting, const struct text_list *list,
@@ -163,7 +162,7 @@ static void files_done(struct memory_files *files)
     mem_free(files->items);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct generation *generation_new(uint32_t number, struct config *config, struct config_error *why)
 {

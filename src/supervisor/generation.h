@@ -1,5 +1,5 @@
-/* generation.h: one configuration in service: its settings, its files as sealed memory files, and the
- * places of its edges. A reload makes a new one beside the old; a draining edge needs none.
+/* generation.h: one configuration in service: its settings, its files as sealed memory files, and
+ * the places of its edges. A reload makes a new one beside the old; a draining edge needs none.
  * Owns: all of it, but for the children in the slots. Runs in: supervisor. */
 #ifndef POSTERN_SUPERVISOR_GENERATION_H
 #define POSTERN_SUPERVISOR_GENERATION_H
@@ -10,10 +10,10 @@ struct child;
 
 /* A place in the topology that is refilled when its child dies. */
 struct slot {
-    uint32_t index;        /* which edge                                          */
-    struct child *child;   /* NULL: none now                                      */
-    uint64_t due_ms;       /* when to start the next; 0: not at all               */
-    unsigned quick_deaths; /* in a row; the back-off grows with it                */
+    uint32_t index;        /* which edge */
+    struct child *child;   /* NULL: none now */
+    uint64_t due_ms;       /* when to start the next; 0: not at all */
+    unsigned quick_deaths; /* in a row; the back-off grows with it */
 };
 
 struct memory_file {

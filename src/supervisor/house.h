@@ -14,17 +14,17 @@
 #include "supervisor/spawn.h"
 #include "supervisor/tickets.h"
 
-#define HOUSE_READY_MS      60000 /* from fork to ready: a child that takes longer hangs         */
-#define HOUSE_WARDEN_MS     5000  /* a warden that is asked to end: it only has to flush         */
-#define HOUSE_GRACE_MS      2000  /* behind a deadline that the child was told                   */
-#define HOUSE_END_MS        5000  /* from the end of the boot channel to that of the process     */
-#define HOUSE_QUICK_MS      2000  /* a child that lived no longer died quickly                   */
-#define HOUSE_BACKOFF_MS    100U  /* before the restart after the second quick death; it doubles */
-#define HOUSE_BACKOFF_MOST  5000U /* and ends here                                               */
-#define HOUSE_HASTEN_MS     1000  /* what a second signal to end leaves open sessions            */
+#define HOUSE_READY_MS     60000 /* from fork to ready: a child that takes longer hangs */
+#define HOUSE_WARDEN_MS    5000  /* a warden that is asked to end: it only has to flush */
+#define HOUSE_GRACE_MS     2000  /* behind a deadline that the child was told */
+#define HOUSE_END_MS       5000  /* from the end of the boot channel to that of the process */
+#define HOUSE_QUICK_MS     2000  /* a child that lived no longer died quickly */
+#define HOUSE_BACKOFF_MS   100U  /* before the restart after the second quick death; it doubles */
+#define HOUSE_BACKOFF_MOST 5000U /* and ends here */
+#define HOUSE_HASTEN_MS    1000  /* what a second signal to end leaves open sessions */
 
 enum phase {
-    PHASE_STARTING = 0, /* not every child has been ready yet                        */
+    PHASE_STARTING = 0, /* not every child has been ready yet */
     PHASE_SERVING,
     PHASE_STOPPING,
 };
@@ -34,7 +34,7 @@ enum phase {
 enum reload_step {
     RELOAD_NONE = 0,
     RELOAD_WARDEN, /* the old warden ends, or the new one is on its way */
-    RELOAD_EDGES,  /* new edges are on their way                        */
+    RELOAD_EDGES,  /* new edges are on their way */
 };
 
 struct house;
@@ -42,7 +42,7 @@ struct house;
 struct child {
     struct child *next;
     struct house *house;     /* borrowed */
-    const struct role *role; /* static   */
+    const struct role *role; /* static */
     struct slot *slot;       /* borrowed; NULL: it drains and will not be replaced */
     struct channel *channel; /* owned; NULL: over */
     pid_t pid;

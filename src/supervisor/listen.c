@@ -13,7 +13,7 @@
 
 #define SOCKET_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
 
-/* ---- TCP ------------------------------------------------------------------------------------------ */
+/* ---- TCP ------------------------------------------------------------------------------------- */
 
 union any_address {
     struct sockaddr sa;
@@ -91,7 +91,7 @@ int listen_tcp(const struct addr *a, bool is_any, bool is_first)
     return -1;
 }
 
-/* ---- Unix ------------------------------------------------------------------------------------------ */
+/* ---- Unix ------------------------------------------------------------------------------------ */
 
 /* Who can put files into the folder can take the socket's place. */
 static enum listen_fault check_folder(const char *path, uid_t keeper, bool *ret_has_group)
@@ -118,8 +118,7 @@ static enum listen_fault check_folder(const char *path, uid_t keeper, bool *ret_
 static bool is_answered(const struct sockaddr_un *un, int type)
 {
     const int fd = socket(AF_UNIX, type | SOCKET_FLAGS, 0);
-    const bool is_connected =
-        fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
+    const bool is_connected = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
     /* EAGAIN: a full queue is somebody, too. */
     const bool is_busy = fd >= 0 && !is_connected && errno == EAGAIN;
 

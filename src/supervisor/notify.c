@@ -40,7 +40,8 @@ void notify_reloading(void)
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=taking a new configuration",
+    (void)sd_notifyf(0,
+                     "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=taking a new configuration",
                      (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
 }
 

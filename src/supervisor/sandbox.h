@@ -23,13 +23,14 @@
 #define SANDBOX_BOOT_FD 3 /* the boot channel of every child */
 
 struct sandbox_profile;
-extern const struct sandbox_profile sandbox_edge;   /* no files; TCP and DNS; no bind, no listen */
-extern const struct sandbox_profile sandbox_warden; /* the state folder, what password.source needs */
+extern const struct sandbox_profile sandbox_edge; /* no files; TCP and DNS; no bind, no listen */
+extern const struct sandbox_profile
+    sandbox_warden; /* the state folder, what password.source needs */
 
 /* Closes every descriptor above the boot channel. */
 void sandbox_close_descriptors(void);
-/* The failure is logged; the child must end. ERR_DENIED: a rung did not hold; ERR_NOT_FOUND: no such
- * user; ERR_MEMORY. A kernel without Landlock is a warning: seccomp and the uid still hold. */
+/* The failure is logged; the child must end. ERR_DENIED: a rung did not hold; ERR_NOT_FOUND: no
+ * such user; ERR_MEMORY. A kernel without Landlock is a warning: seccomp and the uid still hold. */
 MUST_USE enum err sandbox_enter(const struct sandbox_profile *profile, const struct config *c);
 
 /* True in builds with AddressSanitizer, whose processes cannot live in the full sandbox. */

@@ -1,4 +1,4 @@
-/* Landlock: which files a role may reach. Source: Linux, Documentation/userspace-api/landlock.rst. */
+/* Landlock: which files a role may reach. Source: Linux, userspace-api/landlock.rst. */
 #include "supervisor/sandbox_inner.h"
 
 #include <errno.h>
@@ -41,13 +41,20 @@ struct path_rights {
 
 /* What the resolver of the C library and TLS read. */
 static const struct path_rights paths_of_names[] = {
-    { "/etc/resolv.conf", RIGHTS_READ }, { "/etc/hosts", RIGHTS_READ },
-    { "/etc/nsswitch.conf", RIGHTS_READ }, { "/etc/host.conf", RIGHTS_READ },
-    { "/etc/gai.conf", RIGHTS_READ }, { "/etc/services", RIGHTS_READ },
-    { "/etc/ssl", RIGHTS_READ }, { "/etc/gnutls", RIGHTS_READ },
-    { "/etc/ldap", RIGHTS_READ }, { "/usr/share/ca-certificates", RIGHTS_READ },
-    { "/etc/ld.so.cache", RIGHTS_READ }, { "/usr/lib", RIGHTS_READ },
-    { "/lib64", RIGHTS_READ }, { "/usr/share/p11-kit", RIGHTS_READ },
+    { "/etc/resolv.conf", RIGHTS_READ },
+    { "/etc/hosts", RIGHTS_READ },
+    { "/etc/nsswitch.conf", RIGHTS_READ },
+    { "/etc/host.conf", RIGHTS_READ },
+    { "/etc/gai.conf", RIGHTS_READ },
+    { "/etc/services", RIGHTS_READ },
+    { "/etc/ssl", RIGHTS_READ },
+    { "/etc/gnutls", RIGHTS_READ },
+    { "/etc/ldap", RIGHTS_READ },
+    { "/usr/share/ca-certificates", RIGHTS_READ },
+    { "/etc/ld.so.cache", RIGHTS_READ },
+    { "/usr/lib", RIGHTS_READ },
+    { "/lib64", RIGHTS_READ },
+    { "/usr/share/p11-kit", RIGHTS_READ },
 };
 
 /* Modules are chosen by the administrator and read their own files; file modes still hold. */
@@ -144,8 +151,7 @@ static struct ruleset handled_rights(long abi, bool has_helpers)
 
 int sandbox_files_prepare(const struct sandbox_profile *p, const struct config *c)
 {
-    const long abi =
-        syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
     if (abi < 1)
         return -1;

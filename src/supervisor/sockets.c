@@ -16,12 +16,11 @@
 
 #define PREFIX "unix:"
 
-/* ---- what systemd passed --------------------------------------------------------------------------- */
+/* ---- what systemd passed --------------------------------------------------------------------- */
 
 static bool is_gate_socket(int fd)
 {
-    return sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0 &&
-           fcntl(fd, F_SETFL, O_NONBLOCK) == 0;
+    return sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0;
 }
 
 enum err sockets_take_given(struct sockets *s)
@@ -57,7 +56,7 @@ static bool is_given(const struct sockets *s, const char *gate)
     return false;
 }
 
-/* ---- our own ---------------------------------------------------------------------------------------- */
+/* ---- our own --------------------------------------------------------------------------------- */
 
 static struct socket_own *find(const struct sockets *s, const char *key, uint32_t index)
 {
@@ -120,7 +119,7 @@ static const char *mend_of_bind(void)
     }
 }
 
-/* Two addresses of ours on one port share it: no probe for strangers then, it would find ourselves. */
+/* Addresses of ours on one port share it: a probe for strangers would find ourselves there. */
 static bool is_our_port(const struct sockets *s, uint16_t port)
 {
     struct addr a;
@@ -192,7 +191,7 @@ static bool open_metrics(struct sockets *s, const struct config *c, struct confi
     return open_address(s, c, "metrics.listen", text, 1, ret);
 }
 
-/* ---- as a configuration wants it -------------------------------------------------------------------- */
+/* ---- as a configuration wants it ------------------------------------------------------------- */
 
 bool sockets_open(struct sockets *s, const struct config *c, uint32_t edges,
                   struct config_error *ret)
@@ -255,8 +254,9 @@ void sockets_close(struct sockets *s)
     *s = (struct sockets){ 0 };
 }
 
-void sockets_of_edge(const struct sockets *s, const struct config *c, uint32_t index, uint32_t edges,
-                     void (*each)(void *owner, const char *gate, int fd), void *owner)
+void sockets_of_edge(const struct sockets *s, const struct config *c, uint32_t index,
+                     uint32_t edges, void (*each)(void *owner, const char *gate, int fd),
+                     void *owner)
 {
     for (size_t g = 0; g < c->gate_count; g++) {
         const struct conf_gate *gate = &c->gates[g];

@@ -1,8 +1,8 @@
 /* sockets.h: every listening socket of the service. The supervisor keeps them for as long as the
  * configuration names them, so that connections wait in the kernel while an edge is restarted.
  *
- * A gate has, for each address, one socket an edge (SO_REUSEPORT: the kernel spreads connections), or
- * one that systemd passed under its name, which all edges share. When there are fewer edges than
+ * A gate has, for each address, one socket an edge (SO_REUSEPORT: the kernel spreads connections),
+ * or one that systemd passed under its name, which all edges share. When there are fewer edges than
  * sockets each edge gets several: closing one would reset what waits in it.
  *
  * Owns: the descriptors; the paths of Unix sockets are removed when theirs are closed. */
@@ -43,8 +43,9 @@ void sockets_close_gates(struct sockets *s);
 void sockets_close(struct sockets *s);
 
 /* Calls `each` with every socket of every gate that edge `index` of `edges` accepts on. */
-void sockets_of_edge(const struct sockets *s, const struct config *c, uint32_t index, uint32_t edges,
-                     void (*each)(void *owner, const char *gate, int fd), void *owner);
+void sockets_of_edge(const struct sockets *s, const struct config *c, uint32_t index,
+                     uint32_t edges, void (*each)(void *owner, const char *gate, int fd),
+                     void *owner);
 /* -1: there is none. */
 int sockets_control(const struct sockets *s, const struct config *c);
 int sockets_metrics(const struct sockets *s, const struct config *c);

@@ -11,7 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FIRST_FREE_FD 10 /* the program's descriptor stays clear of those that a child begins with */
+#define FIRST_FREE_FD                                                                              \
+    10 /* the program's descriptor stays clear of those that a child begins with */
 #define MOST_VARIABLES 8
 
 /* Who is there, as whom, who speaks with whom, and what each is given. */

@@ -1,9 +1,9 @@
 /* spawn.h: the topology, and how a process of ours comes to be.
  *
- * A child is this same program, executed anew with `--role NAME`: a fresh address space that inherits
- * the boot channel on descriptor 3, the log on standard error and nothing else. It runs the image
- * that the supervisor runs, even if another lies in its place on disk by now; an upgrade takes
- * effect with a restart of the service. Runs in: supervisor. */
+ * A child is this same program, executed anew with `--role NAME`: a fresh address space that
+ * inherits the boot channel on descriptor 3, the log on standard error and nothing else. It runs
+ * the image that the supervisor runs, even if another lies in its place on disk by now; an upgrade
+ * takes effect with a restart of the service. Runs in: supervisor. */
 #ifndef POSTERN_SUPERVISOR_SPAWN_H
 #define POSTERN_SUPERVISOR_SPAWN_H
 
@@ -16,7 +16,7 @@
 enum role_id { ROLE_EDGE = 0, ROLE_WARDEN, ROLE_COUNT };
 
 struct role {
-    const char *name; /* behind --role, and in the log */
+    const char *name;  /* behind --role, and in the log */
     enum role_id peer; /* with whom it has verdict channels */
     const struct sandbox_profile *sandbox;
     const char *(*user)(const struct config *c); /* as whom it runs, when we are root */

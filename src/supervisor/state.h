@@ -1,5 +1,5 @@
-/* state.h: the folder that holds what Postern remembers: made when it is missing, refused when others
- * could read it. Runs in: supervisor, before the warden is started. */
+/* state.h: the folder that holds what Postern remembers: made when it is missing, refused when
+ * others could read it. Runs in: supervisor, before the warden is started. */
 #ifndef POSTERN_SUPERVISOR_STATE_H
 #define POSTERN_SUPERVISOR_STATE_H
 

@@ -6,9 +6,9 @@
 
 /* Exit statuses of `postern serve`. */
 enum supervisor_status {
-    SUPERVISOR_OK = 0,     /* ended as asked                                                      */
-    SUPERVISOR_FAILED = 1, /* could not start: the log says why                                   */
-    SUPERVISOR_CONFIG = 3, /* the configuration is wrong: every problem is on standard error      */
+    SUPERVISOR_OK = 0,     /* ended as asked */
+    SUPERVISOR_FAILED = 1, /* could not start: the log says why */
+    SUPERVISOR_CONFIG = 3, /* the configuration is wrong: every problem is on standard error */
 };
 
 /* The exit status of the process. */

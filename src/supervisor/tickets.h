@@ -6,7 +6,7 @@
 #include "base/view.h"
 
 #define TICKETS_KEY  80 /* octets: name 16, HMAC 32, AES 32 */
-#define TICKETS_KEPT 4  /* keys that still open tickets     */
+#define TICKETS_KEPT 4  /* keys that still open tickets */
 
 struct tickets {
     uint8_t keys[TICKETS_KEPT * TICKETS_KEY];

@@ -21,7 +21,7 @@ struct user {
  * ERR_NOT_FOUND: no such user; ERR_DENIED: it is root. */
 MUST_USE enum err user_find(const char *text, struct user *ret);
 
-/* Who a role runs as when Postern was started by root: users.edge, users.warden ("": as the edge). */
+/* Who a role runs as when Postern was started by root; the warden, by default, as the edges. */
 const char *user_of_edge(const struct config *c);
 const char *user_of_warden(const struct config *c);
 

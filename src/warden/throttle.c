@@ -88,11 +88,12 @@ static void pair_key(const struct throttle *t, struct view account, const uint8_
 
 static uint64_t place_of(const struct throttle *t, const struct throttle_try *a)
 {
-    uint8_t key[MEMO_KEY];
+    uint8_t origin[MEMO_KEY], key[MEMO_KEY];
     uint64_t place;
 
     keys_remember(t->conf.keys, view_of(&a->protocol, 1), view_of(a->source.ip, a->source.octets),
-                  key);
+                  origin);
+    keys_remember(t->conf.keys, view_of(origin, sizeof(origin)), a->client, key);
     memcpy(&place, key, sizeof(place));
     return place;
 }

@@ -46,6 +46,7 @@ struct throttle_try {
     struct view account; /* normalised */
     struct view secret;
     struct addr source;
+    struct view client; /* what it says of itself: leases and bindings go by it */
     uint8_t protocol;
     bool is_device; /* looks like an app password */
 };
@@ -61,7 +62,7 @@ enum throttle_answer {
 struct throttle_ticket {
     uint8_t secret[MEMO_KEY]; /* of account and secret */
     uint8_t account[MEMO_KEY], source[MEMO_KEY], pair[MEMO_KEY];
-    uint64_t place; /* the address and the protocol, hashed */
+    uint64_t place; /* address, protocol and label, hashed: what an answer depends on besides */
     uint64_t asked; /* which answers were valid when it was asked */
     bool is_device, is_familiar, is_entered;
     bool is_charged; /* it is the one that stands for this secret in flight */

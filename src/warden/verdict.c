@@ -63,6 +63,7 @@ static enum verdict_next pass_throttle(const struct verdict_parts *parts, struct
         .account = view_text(j->account),
         .secret = secret_view(&j->secret),
         .source = j->source,
+        .client = view_text(j->client),
         .protocol = j->protocol,
         .is_device = j->is_device,
     };

@@ -20,6 +20,8 @@ enum {
     FLAG_LAX_SPACE = 2,  /* tabs and leading spaces are skipped                              */
     FLAG_EARLY = 4,      /* a message may be refused between its literal and the line's end  */
     FLAG_RAW_QUOTES = 8, /* a marker counts even inside quotes                               */
+    FLAG_CARELESS =
+        32, /* what stands behind an error in APPEND is a new command, as in Dovecot 2.3 */
     FLAG_IDLE_ENDS = 16, /* an IDLE may end by itself                                        */
 };
 
@@ -206,6 +208,37 @@ static void literal_or_end(struct model *m)
     start_command(m);
 }
 
+/* Where APPEND's arguments stop making sense; v.n: nowhere. */
+static size_t first_error(struct view v)
+{
+    bool is_quoted = false;
+    int depth = 0;
+
+    for (size_t i = 0; i < v.n; i++) {
+        if (is_quoted && v.p[i] == '\\')
+            i++;
+        else if (v.p[i] == '"')
+            is_quoted = !is_quoted;
+        else if (!is_quoted && (v.p[i] >= 0x80 || (v.p[i] == ')' && --depth < 0)))
+            return i;
+        else if (!is_quoted && v.p[i] == '(')
+            depth++;
+        else if (!is_quoted && v.p[i] == '{' && view_find(view_skip(v, i), '}') != v.n - i - 1)
+            return i;
+    }
+    return v.n;
+}
+
+/* The rest of the line, wherever a new command may be thought to begin in it. */
+static void run_rest(struct model *m, struct view rest)
+{
+    for (rest = view_skip(rest, first_error(rest)); rest.n > 0; rest = view_skip(rest, 1)) {
+        struct view v = rest;
+        (void)take_word(m, &v);
+        execute(take_word(m, &v));
+    }
+}
+
 static void end_line(struct model *m)
 {
     struct view rest = buf_view(&m->line);
@@ -221,6 +254,8 @@ static void end_line(struct model *m)
             buf_put(&m->tag, take_word(m, &rest));
             word = take_word(m, &rest);
             execute(word);
+            if ((m->flags & FLAG_CARELESS) != 0 && view_is_equal_nocase(word, VIEW_LIT("APPEND")))
+                run_rest(m, rest);
         }
         if (view_is_equal_nocase(word, VIEW_LIT("IDLE")))
             start_idle(m);

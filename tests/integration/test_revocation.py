@@ -94,5 +94,5 @@ def test_session_list_follows(gate):
     with gate.opened(account):
         row, = gate.sessions(account.user)
         assert row["account"] == account.user and row["gate"] == "imaps"
-        assert row["tls_version"].startswith("TLSv1.3")
+        assert row["tls_version"] == "1.3"
     gate.wait_for(lambda: not gate.sessions(account.user), 5, "session still listed")

@@ -113,13 +113,14 @@ def test_ldap_name_is_escaped(gates, upstream, slapd):
 def test_pam(gates, upstream, base):
     folder = os.path.join(base, "pam.d")
     shutil.copytree("/etc/pam.d", folder)
-    users = os.path.join(base, "pam-users")
+    users = os.path.join(folder, "postern-test-users")
     with open(users, "w", encoding="ascii") as f:
         f.write(f"{USER}:{hashed('bcrypt')}\n")
     own_by_warden(users)
     with open(os.path.join(folder, "postern-test"), "w", encoding="ascii") as f:
-        f.write(f"auth required pam_pwdfile.so pwdfile={users}\naccount required pam_permit.so\n")
-    # The service file is seen by this gateway alone: nothing is written below /etc.
+        f.write("auth required pam_pwdfile.so pwdfile=/etc/pam.d/postern-test-users\n"
+                "account required pam_permit.so\n")
+    # Both files are seen by this gateway alone: nothing is written below /etc.
     wrap = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
             f'mount --bind {folder} /etc/pam.d && exec "$@"', "sh"]
     gate = start(gates, upstream, {"source": "pam", "pam": {"service": "postern-test"}}, wrap)

@@ -1,5 +1,6 @@
 """Postern itself: writes its configuration, runs `postern serve`, drives its command line."""
 
+import datetime
 import json
 import os
 import re
@@ -24,6 +25,11 @@ class CommandFailed(RigError):
         self.output = done.stdout
         self.error = done.stderr
         super().__init__(f"postern {' '.join(args)}: exit {self.status}: {done.stderr.strip()}")
+
+
+def seconds(moment):
+    """Seconds since 1970 of a time as --json writes it."""
+    return datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
 
 
 def port_of(listen):

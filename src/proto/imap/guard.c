@@ -1,6 +1,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
-#include "proto/imap/guard_append.h"
+#include "proto/imap/guard_grammar.h"
 #include "proto/imap/guard_line.h"
 #include "proto/imap/guard_state.h"
 #include "proto/imap/imap.h"
@@ -86,7 +86,7 @@ static void release(struct guard *g)
 static void start_command(struct guard *g)
 {
     g->client = GUARD_CLIENT_COMMAND;
-    g->append = GUARD_APPEND_NOT;
+    g->place = GUARD_PLACE_ANY;
     g->depth = 0;
     g->is_answered = g->is_refused = g->is_nonsync = g->is_idle = false;
     buf_done(&g->tag);
@@ -100,12 +100,15 @@ static void start_drop(struct guard *g, uint32_t size)
 
 void guard_continue(struct guard *g)
 {
-    if (g->client != GUARD_CLIENT_ASKED)
-        (void)guard_end(g, "unasked-continuation");
-    else if (g->is_idle)
+    if (g->client != GUARD_CLIENT_ASKED) {
+        if (!g->is_stuttering)
+            (void)guard_end(g, "unasked-continuation");
+    } else if (g->is_idle) {
         g->client = GUARD_CLIENT_IDLE;
-    else
+    } else {
+        g->is_stuttering = g->place == GUARD_PLACE_VALUE;
         g->client = g->client_left == 0 ? GUARD_CLIENT_REST : GUARD_CLIENT_LITERAL;
+    }
 }
 
 void guard_tagged(struct guard *g)
@@ -118,13 +121,15 @@ void guard_tagged(struct guard *g)
         return;
     }
     g->outstanding--;
+    if (g->outstanding == 0)
+        g->is_stuttering = false;
     switch ((enum guard_client)g->client) {
     case GUARD_CLIENT_ASKED:
         /* Refused. A client that waits for "+" goes on with a new command; one that does not has
          * sent its octets already, and they must not become a command. Where a list is open, some
          * servers wait for its end: Dovecot 2.3 in UTF8 (, which it does not know, and SETMETADATA.
          * In CATENATE ( no known one does. */
-        if (g->depth > 0 && g->append != GUARD_APPEND_PART) {
+        if (g->depth > 0 && g->place != GUARD_PLACE_PART) {
             g->client = GUARD_CLIENT_UNSURE;
             break;
         }
@@ -255,9 +260,8 @@ static struct guard_step judge_first(struct guard *g, const struct arrival *a, s
     const char *bad = guard_line_first(text, &l);
     if (bad != NULL)
         return guard_end(g, bad);
-    bool is_append = l.class == GUARD_CLASS_APPEND || l.class == GUARD_CLASS_REPLACE;
-    if (is_append && !guard_append_first(&l, &g->append))
-        return guard_end(g, "bad-append");
+    if (!guard_grammar_first(&l, &g->place))
+        return guard_end(g, "bad-arguments");
     if (l.class == GUARD_CLASS_ID)
         remember_label(g, l.body);
     bool is_refused = l.class == GUARD_CLASS_REFUSED, is_idle = l.class == GUARD_CLASS_IDLE;
@@ -284,8 +288,8 @@ static struct guard_step judge_rest(struct guard *g, const struct arrival *a, st
     for (size_t i = 0; g->is_answered && i < text.n; i++)
         if (text.p[i] != ')')
             return guard_end(g, "answered-early");
-    if (!guard_append_rest(&l, &g->append))
-        return guard_end(g, "bad-append");
+    if (!guard_grammar_rest(&l, &g->place))
+        return guard_end(g, "bad-arguments");
     g->is_first = false;
     if (l.marker != GUARD_MARKER_NONE)
         return ask(g, a, &l);

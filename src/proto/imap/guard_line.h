@@ -18,8 +18,9 @@ enum guard_class {
     GUARD_CLASS_BARE,    /* takes no arguments, so a literal is a trick      */
     GUARD_CLASS_IDLE,    /* changes what the next line means                 */
     GUARD_CLASS_ID,      /* says who the client is                           */
-    GUARD_CLASS_APPEND,  /* has a grammar that must be kept exactly: see guard_append.h */
+    GUARD_CLASS_APPEND,  /* has a grammar that must be kept exactly: see guard_grammar.h */
     GUARD_CLASS_REPLACE, /* the same behind a message number */
+    GUARD_CLASS_METADATA,
     GUARD_CLASS_REFUSED, /* changes identity, or hides what follows          */
 };
 

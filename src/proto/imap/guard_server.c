@@ -139,13 +139,15 @@ static size_t start_octet(struct guard *g, uint8_t c)
     if (c == '*') {
         g->server = GUARD_SERVER_STAR;
     } else if (c == '+') {
-        if (g->client != GUARD_CLIENT_ASKED) {
+        bool is_asked = g->client == GUARD_CLIENT_ASKED;
+        if (!is_asked && !g->is_stuttering) {
             guard_continue(g); /* says why it ends */
             return 0;
         }
         g->is_plus = true;
-        g->server = g->is_nonsync ? GUARD_SERVER_SWALLOW : GUARD_SERVER_TEXT;
-        return g->is_nonsync ? 0 : 1;
+        bool is_for_client = is_asked && !g->is_nonsync;
+        g->server = is_for_client ? GUARD_SERVER_TEXT : GUARD_SERVER_SWALLOW;
+        return is_for_client ? 1 : 0;
     } else if (guard_is_tag_octet(c)) {
         g->server = GUARD_SERVER_TAG;
         g->is_tagged = true;
@@ -255,7 +257,8 @@ static struct guard_step capability_step(struct guard *g, struct view in)
     return (struct guard_step){ .kind = GUARD_PUT, .n = n, .put = buf_view(&g->held) };
 }
 
-/* A "+" that answers the `{n}` which the guard made out of the client's `{n+}`. */
+/* A "+" that answers the `{n}` which the guard made out of the client's `{n+}`, or a repeated one.
+ */
 static struct guard_step swallow_step(struct guard *g, struct view in)
 {
     size_t n = span_step(g, in);

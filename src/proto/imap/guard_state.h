@@ -62,7 +62,7 @@ struct guard {
     uint16_t outstanding; /* commands forwarded less tagged replies seen                          */
     uint8_t client;       /* enum guard_client */
     uint8_t server;       /* enum guard_server */
-    uint8_t append;       /* enum guard_append */
+    uint8_t place;        /* enum guard_place */
 
     bool is_line_spent : 1;   /* `line` was handed out by the last step: empty it */
     bool is_held_spent : 1;   /* the same for `held` */
@@ -74,6 +74,7 @@ struct guard {
     bool is_refused : 1;      /* DROP_*: it was the gate that refused: an answer is due      */
     bool is_answer_ready : 1; /* `tag` holds a whole answer of the gate for the client     */
     bool is_stray_done : 1;   /* the upstream ended an IDLE: a DONE may still be on its way  */
+    bool is_stuttering : 1;   /* until all is answered, "+" may be repeated and means nothing    */
     bool is_labelled : 1;     /* the label was given out once */
 
     bool is_tagged : 1;  /* this response line is a tagged one                          */

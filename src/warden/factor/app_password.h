@@ -1,8 +1,8 @@
 /* app_password.h: pst_ + public part (10 letters) + 130 random bits (26 letters) + check letter, in
- * Crockford's base32 in lower case; dashes, spaces and case are ignored on input, o reads as 0, i and l as 1.
- * The public part finds the row; a keyed hash proves the rest, so a client that reconnects all day
- * costs one BLAKE2b. Source: https://www.crockford.com/base32.html; Luhn mod N for the check letter.
- * Pure but for random octets. Runs in: warden, any thread. */
+ * Crockford's base32 in lower case; dashes, spaces and case are ignored on input, o reads as 0, i
+ * and l as 1. The public part finds the row; a keyed hash proves the rest, so a client that
+ * reconnects all day costs one BLAKE2b. Source: https://www.crockford.com/base32.html; Luhn mod N
+ * for the check letter. Pure but for random octets. Runs in: warden, any thread. */
 #ifndef POSTERN_WARDEN_FACTOR_APP_PASSWORD_H
 #define POSTERN_WARDEN_FACTOR_APP_PASSWORD_H
 

@@ -18,7 +18,7 @@
 #define TAG_OCTETS    crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define SEAL_VERSION  1
 /* Plain text is padded to multiples of this, so that its length tells little of a password. */
-#define SEAL_BLOCK    64
+#define SEAL_BLOCK 64
 
 _Static_assert(MASTER_OCTETS == crypto_kdf_KEYBYTES, "the file holds one crypto_kdf key");
 

@@ -28,8 +28,8 @@ struct password_source;
 MUST_USE enum err password_open(const struct config *c, struct password_source **ret);
 void password_free(struct password_source *src); /* NULL is fine */
 
-/* `account` is normalised ("user@domain"). *ret_reason, for the log, is always set: a short text that
- * lives for ever. An empty secret is wrong without being asked (RFC 4513 §5.1.2). */
+/* `account` is normalised ("user@domain"). *ret_reason, for the log, is always set: a short text
+ * that lives for ever. An empty secret is wrong without being asked (RFC 4513 §5.1.2). */
 MUST_USE enum password_result password_check(const struct password_source *src, struct view account,
                                              struct view secret, const char **ret_reason);
 

@@ -39,8 +39,8 @@ struct table {
 };
 
 struct password_file {
-    char *path;   /* owned */
-    char *domain; /* owned */
+    char *path;                              /* owned */
+    char *domain;                            /* owned */
     uint8_t pick[crypto_shorthash_KEYBYTES]; /* which hash an unknown name is given */
     pthread_mutex_t mutex;
     struct table *table; /* owned; NULL: not read, or out of order */
@@ -156,8 +156,7 @@ static enum err read_text(int fd, struct table *t)
         t->text_n += (size_t)got;
     }
     time_t now = time(NULL);
-    t->is_settled = fstat(fd, &after) == 0 && is_same_file(&t->seen, &after) &&
-                    t->text_n == n &&
+    t->is_settled = fstat(fd, &after) == 0 && is_same_file(&t->seen, &after) && t->text_n == n &&
                     (t->seen.st_mtime > now || now - t->seen.st_mtime > SETTLED_AFTER_S);
     return ERR_OK;
 }

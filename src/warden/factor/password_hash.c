@@ -22,8 +22,8 @@ enum hash_kind password_hash_kind(const char *hash)
         return HASH_LOCKED;
     if (starts(hash, "$argon2id$"))
         return strlen(hash) < crypto_pwhash_STRBYTES ? HASH_ARGON2ID : HASH_REFUSED;
-    bool is_bcrypt = (starts(hash, "$2b$") || starts(hash, "$2y$")) &&
-                     strlen(hash) == BCRYPT_LETTERS;
+    bool is_bcrypt =
+        (starts(hash, "$2b$") || starts(hash, "$2y$")) && strlen(hash) == BCRYPT_LETTERS;
     if (!is_bcrypt && !starts(hash, "$y$"))
         return HASH_REFUSED;
     return crypt_checksalt(hash) == CRYPT_SALT_OK ? HASH_CRYPT : HASH_REFUSED;
@@ -35,9 +35,9 @@ static enum password_result judged(bool is_right, const char **ret_reason)
     return is_right ? PASSWORD_RIGHT : PASSWORD_WRONG;
 }
 
-/* libsodium says "does not fit" also where it had no memory to compute with. So after each misfit the
- * memory is asked for once more: what could not be had then is not there now either, as far as a
- * limit is to blame. */
+/* libsodium says "does not fit" also where it had no memory to compute with. So after each misfit
+ * the memory is asked for once more: what could not be had then is not there now either, as far as
+ * a limit is to blame. */
 static bool has_memory_for(const char *hash)
 {
     const char *m = strstr(hash, "$m=");

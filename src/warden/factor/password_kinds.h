@@ -18,7 +18,7 @@ void password_file_free(struct password_file *f); /* NULL is fine */
 MUST_USE enum password_result password_file_check(struct password_file *f, struct view account,
                                                   struct view secret, const char **ret_reason);
 
-/* ---- LDAP: a simple bind as the account. TLS (ldaps:// or StartTLS) or a Unix socket only. ---- */
+/* ---- LDAP: a simple bind as the account; over TLS (ldaps:// or StartTLS) or a Unix socket ---- */
 struct password_ldap;
 MUST_USE enum err password_ldap_new(const struct config *c, struct password_ldap **ret);
 void password_ldap_free(struct password_ldap *l); /* NULL is fine */

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "warden/factor/password_kinds.h"
+#include "warden/factor/password_ldap_io.h"
 
 #include <ldap.h>
 #include <sys/time.h>
@@ -12,7 +13,7 @@ struct password_ldap {
     char *url;     /* owned */
     char *bind_dn; /* owned; the template */
     char *ca;      /* owned; "": the system's */
-    struct timeval timeout;
+    uint32_t timeout_ms;
     bool is_starttls;
 };
 
@@ -62,7 +63,7 @@ enum err password_ldap_dn(const char *template, struct view account, struct buf 
     return buf_is_ok(out) ? ERR_OK : ERR_MEMORY;
 }
 
-static int set_options(LDAP *ld, const struct password_ldap *l)
+static int set_options(LDAP *ld, const struct password_ldap *l, const struct timeval *timeout)
 {
     const int version = LDAP_VERSION3, demand = LDAP_OPT_X_TLS_DEMAND, client = 0;
     const int minimum = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2;
@@ -73,8 +74,8 @@ static int set_options(LDAP *ld, const struct password_ldap *l)
         { LDAP_OPT_PROTOCOL_VERSION, &version },
         { LDAP_OPT_REFERRALS, LDAP_OPT_OFF }, /* a password goes to the configured server only */
         { LDAP_OPT_RESTART, LDAP_OPT_ON },
-        { LDAP_OPT_NETWORK_TIMEOUT, &l->timeout },
-        { LDAP_OPT_TIMEOUT, &l->timeout },
+        { LDAP_OPT_NETWORK_TIMEOUT, timeout },
+        { LDAP_OPT_TIMEOUT, timeout },
         { LDAP_OPT_X_TLS_REQUIRE_CERT, &demand }, /* whatever ldap.conf says */
         { LDAP_OPT_X_TLS_PROTOCOL_MIN, &minimum },
         { LDAP_OPT_X_TLS_CACERTFILE, *l->ca == '\0' ? NULL : l->ca },
@@ -91,7 +92,8 @@ static int set_options(LDAP *ld, const struct password_ldap *l)
 }
 
 /* The server's result code of the bind, or why there is none. */
-static int bind_as(LDAP *ld, const char *dn, const struct secret *secret, struct timeval timeout)
+static int bind_as(LDAP *ld, const char *dn, const struct secret *secret,
+                   const struct ldap_deadline *deadline)
 {
     struct berval credential = { secret->n, (char *)secret->p };
     LDAPMessage *answer = NULL;
@@ -100,7 +102,8 @@ static int bind_as(LDAP *ld, const char *dn, const struct secret *secret, struct
     int rc = ldap_sasl_bind(ld, dn, LDAP_SASL_SIMPLE, &credential, NULL, NULL, &id);
     if (rc != LDAP_SUCCESS)
         return rc;
-    rc = ldap_result(ld, id, LDAP_MSG_ALL, &timeout, &answer);
+    struct timeval left = ldap_deadline_left(deadline);
+    rc = ldap_result(ld, id, LDAP_MSG_ALL, &left, &answer);
     if (rc == 0)
         return LDAP_TIMEOUT;
     if (rc != LDAP_RES_BIND) {
@@ -114,12 +117,17 @@ static int bind_as(LDAP *ld, const char *dn, const struct secret *secret, struct
 static int connect_and_bind(const struct password_ldap *l, const char *dn,
                             const struct secret *secret)
 {
+    struct ldap_deadline deadline;
     LDAP *ld = NULL;
     int rc = ldap_initialize(&ld, l->url);
 
     if (rc != LDAP_SUCCESS)
         return rc;
-    rc = set_options(ld, l);
+    rc = LDAP_LOCAL_ERROR;
+    if (ldap_deadline_set(ld, &deadline, l->timeout_ms)) {
+        const struct timeval timeout = ldap_deadline_left(&deadline);
+        rc = set_options(ld, l, &timeout);
+    }
     if (rc == LDAP_SUCCESS && l->is_starttls) {
         rc = ldap_start_tls_s(ld, NULL, NULL);
         /* Its refusals are not the bind's: none of them says anything of the password. */
@@ -127,7 +135,7 @@ static int connect_and_bind(const struct password_ldap *l, const char *dn,
             rc = LDAP_CONNECT_ERROR;
     }
     if (rc == LDAP_SUCCESS)
-        rc = bind_as(ld, dn, secret, l->timeout);
+        rc = bind_as(ld, dn, secret, &deadline);
     (void)ldap_unbind_ext(ld, NULL, NULL);
     return rc;
 }
@@ -140,8 +148,8 @@ static enum password_result result_of(int code, const char **ret_reason)
         return PASSWORD_RIGHT;
     case LDAP_INVALID_CREDENTIALS:
     case LDAP_NO_SUCH_OBJECT:
-    case LDAP_INAPPROPRIATE_AUTH:    /* an entry without a password */
-    case LDAP_CONSTRAINT_VIOLATION:  /* too many tries, of some servers */
+    case LDAP_INAPPROPRIATE_AUTH:   /* an entry without a password */
+    case LDAP_CONSTRAINT_VIOLATION: /* too many tries, of some servers */
         return PASSWORD_WRONG;
     default:
         return PASSWORD_LATER;
@@ -182,7 +190,6 @@ AUTO_DEFINE(password_ldap)
 enum err password_ldap_new(const struct config *c, struct password_ldap **ret)
 {
     const char *url = c->password.ldap.url == NULL ? "" : c->password.ldap.url;
-    const uint32_t ms = c->password.ldap.timeout_ms;
 
     /* One URL: with several, one without TLS could hide behind one with. */
     bool is_starttls = starts(url, "ldap://");
@@ -193,7 +200,7 @@ enum err password_ldap_new(const struct config *c, struct password_ldap **ret)
     if (l == NULL)
         return ERR_MEMORY;
     l->is_starttls = is_starttls;
-    l->timeout = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+    l->timeout_ms = c->password.ldap.timeout_ms;
     l->url = mem_text(url);
     l->bind_dn = mem_text(c->password.ldap.bind_dn == NULL ? "" : c->password.ldap.bind_dn);
     l->ca = mem_text(c->password.ldap.ca == NULL ? "" : c->password.ldap.ca);

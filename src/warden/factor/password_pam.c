@@ -3,7 +3,10 @@
 #include "base/secret.h"
 #include "warden/factor/password_kinds.h"
 
+#include <limits.h>
 #include <security/pam_appl.h>
+#include <stdio.h>
+#include <unistd.h>
 
 struct conversation {
     struct view secret;
@@ -97,6 +100,21 @@ static bool name_for_pam(struct view name, char out[LIMIT_ACCOUNT + 1])
     return true;
 }
 
+/* PAM puts its service "other" in the place of one that is missing, and that one refuses everybody:
+ * a fault would look like a wrong password. */
+static bool is_service_there(const char *service)
+{
+    static const char *const folders[] = { "/etc/pam.d", "/usr/lib/pam.d" };
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        int n = snprintf(path, sizeof(path), "%s/%s", folders[i], service);
+        if (n > 0 && (size_t)n < sizeof(path) && access(path, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int authenticate(const char *service, const char *user, struct conversation *talk)
 {
     /* PAM takes this function as an object pointer, which ISO C does not cast to. */
@@ -134,6 +152,10 @@ enum password_result password_pam_check(const char *service, const char *domain,
         view_find(secret, 0) != secret.n || secret.n >= PAM_MAX_RESP_SIZE) {
         *ret_reason = "a name or password that PAM cannot be asked about";
         return PASSWORD_WRONG;
+    }
+    if (!is_service_there(service)) {
+        *ret_reason = "there is no such PAM service, or it may not be read";
+        return PASSWORD_LATER;
     }
     return result_of(authenticate(service, user, &talk), ret_reason);
 }

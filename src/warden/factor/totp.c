@@ -43,10 +43,9 @@ static bool is_digits(struct view v)
 static bool is_code_of(const uint8_t seed[TOTP_SEED_OCTETS], struct view code, uint64_t step)
 {
     char expected[TOTP_DIGITS + 1] = "";
-    bool is_made = oath_totp_generate((const char *)seed, TOTP_SEED_OCTETS,
-                                      (time_t)(step * STEP_S), STEP_S,
-                                      OATH_TOTP_DEFAULT_START_TIME, TOTP_DIGITS,
-                                      expected) == OATH_OK;
+    bool is_made =
+        oath_totp_generate((const char *)seed, TOTP_SEED_OCTETS, (time_t)(step * STEP_S), STEP_S,
+                           OATH_TOTP_DEFAULT_START_TIME, TOTP_DIGITS, expected) == OATH_OK;
     bool is_same = secret_is_equal(view_of(expected, TOTP_DIGITS), code);
 
     secret_wipe(expected, sizeof(expected));

@@ -1,5 +1,6 @@
-/* totp.h: time-based one-time passwords, six digits, 30 s steps, SHA-1, one step of tolerance either
- * way. Source: RFC 6238, RFC 4226; computed by liboath. Runs in: warden, any thread. Time is an argument. */
+/* totp.h: time-based one-time passwords, six digits, 30 s steps, SHA-1, one step of tolerance
+ * either way. Source: RFC 6238, RFC 4226; computed by liboath. Runs in: warden, any thread. Time is
+ * an argument. */
 #ifndef POSTERN_WARDEN_FACTOR_TOTP_H
 #define POSTERN_WARDEN_FACTOR_TOTP_H
 

@@ -1,5 +1,5 @@
 /* sql.h: the seam between the store and a database: a connection that runs the statements of
- * queries.def. A driver is one row in store.c's table; it brings its own schema. Internal to store/.
+ * queries.def. A driver is one row in store.c's table; it brings its schema. Internal to store/.
  *
  * A connection is used by one thread at a time. Cells given to a row function are borrowed until it
  * returns. Errors: ERR_EXISTS (a unique key), ERR_BUSY, ERR_MEMORY, ERR_IO; none of them leaves a
@@ -27,9 +27,9 @@ struct sql_value {
     struct view octets; /* of TEXT and BLOB */
 };
 
-#define SQL_INT(i)  ((struct sql_value){ .kind = SQL_INTEGER, .integer = (int64_t)(i) })
-#define SQL_STR(s)  ((struct sql_value){ .kind = SQL_TEXT, .octets = view_text(s) })
-#define SQL_BIN(v)  ((struct sql_value){ .kind = SQL_BLOB, .octets = (v) })
+#define SQL_INT(i) ((struct sql_value){ .kind = SQL_INTEGER, .integer = (int64_t)(i) })
+#define SQL_STR(s) ((struct sql_value){ .kind = SQL_TEXT, .octets = view_text(s) })
+#define SQL_BIN(v) ((struct sql_value){ .kind = SQL_BLOB, .octets = (v) })
 
 /* false stops; the statement has still succeeded. */
 typedef bool sql_row_fn(void *arg, const struct sql_value *cells);
@@ -48,10 +48,10 @@ struct sql_driver {
     const char *name;
     /* The first one opened brings the schema up to date. */
     enum err (*open)(const struct store_conf *conf, bool is_first, struct sql **ret);
-    void (*close)(struct sql *c); /* NULL is fine */
+    void (*close)(struct sql *c);     /* NULL is fine */
     enum err (*begin)(struct sql *c); /* for writing */
     enum err (*commit)(struct sql *c);
-    void (*rollback)(struct sql *c); /* also after a failed commit; harmless outside of a transaction */
+    void (*rollback)(struct sql *c); /* also after a failed commit; else harmless */
     enum err (*run)(struct sql *c, const struct sql_call *call, uint64_t *ret_changes);
 };
 extern const struct sql_driver sql_sqlite;
@@ -76,12 +76,12 @@ void store_copy_text(char *to, size_t size, struct sql_value cell);
 
 /* A call in place: query, row function and its argument, then the values of $1, $2 … */
 #define SQL_CALL(q, fn, to, ...)                                                                   \
-    (&(const struct sql_call){                                                                     \
-        .query = SQL_##q,                                                                          \
-        .args = (const struct sql_value[]){ __VA_ARGS__ },                                         \
-        .arg_count = sizeof((const struct sql_value[]){ __VA_ARGS__ }) / sizeof(struct sql_value), \
-        .each = (fn),                                                                              \
-        .arg = (to) })
+    (&(const struct sql_call){ .query = SQL_##q,                                                   \
+                               .args = (const struct sql_value[]){ __VA_ARGS__ },                  \
+                               .arg_count = sizeof((const struct sql_value[]){ __VA_ARGS__ }) /    \
+                                            sizeof(struct sql_value),                              \
+                               .each = (fn),                                                       \
+                               .arg = (to) })
 #define SQL_CALL_BARE(q, fn, to)                                                                   \
     (&(const struct sql_call){ .query = SQL_##q, .each = (fn), .arg = (to) })
 

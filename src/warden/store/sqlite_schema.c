@@ -6,8 +6,8 @@
 
 #define APPLICATION_ID 0x50737472 /* "Pstr": file(1) and we know whose database it is */
 
-/* Step n makes version n + 1. A released step is never edited. Adding a table to an old database and
- * making a new one must come to the same schema, so new databases run all steps too. */
+/* Step n makes version n + 1. A released step is never edited. Adding a table to an old database
+ * and making a new one must come to the same schema, so new databases run all steps too. */
 static const char *const steps[] = {
     /* 1: accounts and what proves them */
     "CREATE TABLE account ("
@@ -92,8 +92,8 @@ int sqlite_schema_version(void)
 static bool read_number(sqlite3 *db, const char *sql, int *ret)
 {
     sqlite3_stmt *st = NULL;
-    bool is_read = sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
-                   sqlite3_step(st) == SQLITE_ROW;
+    bool is_read =
+        sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW;
 
     if (is_read)
         *ret = sqlite3_column_int(st, 0);

@@ -9,8 +9,8 @@
 struct sqlite3;
 
 /* Applies what is missing up to `version`, each step in a transaction with its number. ERR_DENIED:
- * the database is of a newer program, or not ours. Any other error leaves it at the last step that was
- * done. */
+ * the database is of a newer program, or not ours. Any other error leaves it at the last step that
+ * was done. */
 MUST_USE enum err sqlite_schema_upgrade(struct sqlite3 *db, int version);
 /* How many steps there are: the version of a database that is up to date. */
 int sqlite_schema_version(void);

@@ -1,5 +1,5 @@
 /* The pool of connections and the choice of the driver. One connection writes, under a mutex: a
- * database file has one writer anyway, and so none of ours ever waits in SQLite. The others read. */
+ * database file has one writer anyway, and so none of ours waits in SQLite. The others read. */
 #include "warden/store/store.h"
 
 #include "base/mem.h"
@@ -78,7 +78,8 @@ enum err store_open(const struct store_conf *conf, struct store **ret)
     CHECK(pthread_mutex_init(&s->mutex, NULL) == 0);
     CHECK(pthread_cond_init(&s->given_back, NULL) == 0);
     enum err e = driver->open(conf, true, &s->writer);
-    size_t readers = (conf->connections < CONNECTIONS_MIN ? CONNECTIONS_MIN : conf->connections) - 1;
+    size_t readers =
+        (conf->connections < CONNECTIONS_MIN ? CONNECTIONS_MIN : conf->connections) - 1;
     while (e == ERR_OK && s->free_count < readers) {
         e = driver->open(conf, false, &s->readers[s->free_count]);
         if (e == ERR_OK)

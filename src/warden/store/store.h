@@ -2,10 +2,10 @@
  * One interface; SQLite is the embedded driver, PostgreSQL takes the same one later.
  *
  * A struct store is thread-safe: it owns a few connections and lends one to each call. Calls block
- * (disk, later network): they run on the thread pool, never on the loop. What a call has acknowledged
- * survives kill -9 and a loss of power. Secrets arrive here already sealed or hashed (factor/).
- * Times are seconds since 1970 and always an argument. Errors: ERR_NOT_FOUND, ERR_EXISTS; ERR_BUSY and
- * ERR_IO when the store is out of service (the verdict is then "later").
+ * (disk, later network): they run on the thread pool, never on the loop. What a call has
+ * acknowledged survives kill -9 and a loss of power. Secrets arrive here already sealed or hashed
+ * (factor/). Times are seconds since 1970 and always an argument. Errors: ERR_NOT_FOUND,
+ * ERR_EXISTS; ERR_BUSY and ERR_IO when the store is out of service (the verdict is then "later").
  * A function given to a list runs while a connection is lent: it must not call the store.
  * Runs in: warden. */
 #ifndef POSTERN_WARDEN_STORE_STORE_H
@@ -16,12 +16,12 @@
 #include "base/limits.h"
 #include "base/view.h"
 
-#define STORE_NAME        (LIMIT_ACCOUNT + 1)
-#define STORE_PUBLIC_ID   24 /* public part of an app password, with NUL */
-#define STORE_VERIFIER    32
-#define STORE_SEALED      (LIMIT_SECRET + 128) /* sealed, with padding, nonce and tag */
-#define STORE_NETWORK     (LIMIT_NAME + 1)
-#define STORE_CLIENT      (LIMIT_CLIENT + 1)
+#define STORE_NAME      (LIMIT_ACCOUNT + 1)
+#define STORE_PUBLIC_ID 24 /* public part of an app password, with NUL */
+#define STORE_VERIFIER  32
+#define STORE_SEALED    (LIMIT_SECRET + 128) /* sealed, with padding, nonce and tag */
+#define STORE_NETWORK   (LIMIT_NAME + 1)
+#define STORE_CLIENT    (LIMIT_CLIENT + 1)
 
 struct store;
 
@@ -59,16 +59,16 @@ struct store_app_password {
     char account[STORE_NAME];
     bool is_account_enabled;
     char label[LIMIT_LABEL + 1];
-    uint32_t protocols; /* bits 1 << protocol_id; 0: all */
-    char network[STORE_NETWORK]; /* may only be used from there; "": anywhere */
-    int64_t created_at, expires_at; /* expires_at 0: never */
+    uint32_t protocols;                /* bits 1 << protocol_id; 0: all */
+    char network[STORE_NETWORK];       /* may only be used from there; "": anywhere */
+    int64_t created_at, expires_at;    /* expires_at 0: never */
     char bound_network[STORE_NETWORK]; /* set at first use where the policy says so; "": not yet */
     char bound_device[STORE_CLIENT];
     int64_t last_used_at;
     char last_source[STORE_NETWORK];
     char last_client[STORE_CLIENT];
     uint8_t verifier[STORE_VERIFIER];
-    uint8_t sealed[STORE_SEALED]; /* the mailbox password, under a key that the app password makes */
+    uint8_t sealed[STORE_SEALED]; /* the mailbox password; the app password opens it */
     size_t sealed_n;              /* 0: none */
 };
 MUST_USE enum err store_app_password_add(struct store *s, const struct store_app_password *p);

@@ -99,8 +99,8 @@ enum err store_totp_set(struct store *s, const char *account, struct view sealed
 {
     if (sealed.n == 0 || sealed.n > sizeof(((struct store_totp *)0)->sealed))
         return ERR_INVALID;
-    return change_one(s, SQL_CALL(TOTP_SET, NULL, NULL, SQL_BIN(sealed), SQL_INT(now),
-                                  SQL_STR(account)));
+    return change_one(
+        s, SQL_CALL(TOTP_SET, NULL, NULL, SQL_BIN(sealed), SQL_INT(now), SQL_STR(account)));
 }
 
 struct found_totp {
@@ -155,9 +155,9 @@ static enum err claim_step(void *arg, const struct store_transaction *t)
     uint64_t changes = 0;
     bool is_there = false;
 
-    enum err e = store_run(t, SQL_CALL(TOTP_CLAIM, NULL, NULL, SQL_INT(claim->step),
-                                       SQL_STR(claim->account)),
-                           &changes);
+    enum err e = store_run(
+        t, SQL_CALL(TOTP_CLAIM, NULL, NULL, SQL_INT(claim->step), SQL_STR(claim->account)),
+        &changes);
     if (e != ERR_OK || changes == 1)
         return e;
     e = store_run(t, SQL_CALL(TOTP_FIND, note_row, &is_there, SQL_STR(claim->account)), NULL);

@@ -66,8 +66,8 @@ static bool take(void *arg, const struct sql_value *cells)
     struct view sealed = cells[SEALED].octets;
 
     found->is_found = true;
-    found->is_malformed = verifier.n != sizeof(found->p->verifier) ||
-                          sealed.n > sizeof(found->p->sealed);
+    found->is_malformed =
+        verifier.n != sizeof(found->p->verifier) || sealed.n > sizeof(found->p->sealed);
     if (found->is_malformed)
         return false;
     read_row(cells, found->p);
@@ -107,8 +107,9 @@ static enum err bind(void *arg, const struct store_transaction *t)
     uint64_t changes = 0;
     bool is_there = false;
 
-    enum err e = store_run(t, SQL_CALL(APP_PASSWORD_BIND, NULL, NULL, SQL_STR(b->network),
-                                       SQL_STR(b->device), SQL_STR(b->id)),
+    enum err e = store_run(t,
+                           SQL_CALL(APP_PASSWORD_BIND, NULL, NULL, SQL_STR(b->network),
+                                    SQL_STR(b->device), SQL_STR(b->id)),
                            &changes);
     if (e != ERR_OK || changes == 1)
         return e;

@@ -23,10 +23,11 @@ enum err store_lease_add(struct store *s, const struct store_lease *l, uint64_t 
 {
     uint64_t id = 0; /* ids begin at 1 */
 
-    enum err e = store_change(s, SQL_CALL(LEASE_ADD, take_id, &id, SQL_STR(l->network),
-                                          SQL_STR(l->device), SQL_INT(l->created_at),
-                                          SQL_INT(l->expires_at), SQL_STR(l->account)),
-                              NULL);
+    enum err e =
+        store_change(s,
+                     SQL_CALL(LEASE_ADD, take_id, &id, SQL_STR(l->network), SQL_STR(l->device),
+                              SQL_INT(l->created_at), SQL_INT(l->expires_at), SQL_STR(l->account)),
+                     NULL);
     if (e != ERR_OK)
         return e;
     if (id == 0)

@@ -80,8 +80,8 @@ enum err store_write(struct store *s, struct store_write *writes, size_t n)
 
 enum err store_sessions_close_all(struct store *s, int64_t now, const char *reason)
 {
-    return store_change(
-        s, SQL_CALL(SESSIONS_CLOSE_ALL, NULL, NULL, SQL_INT(now), SQL_STR(reason)), NULL);
+    return store_change(s, SQL_CALL(SESSIONS_CLOSE_ALL, NULL, NULL, SQL_INT(now), SQL_STR(reason)),
+                        NULL);
 }
 
 struct listing {
@@ -114,8 +114,8 @@ enum err store_event_list(struct store *s, const char *account, uint64_t after, 
     if (after > INT64_MAX)
         return ERR_INVALID;
     if (*account == '\0')
-        return store_read(
-            s, SQL_CALL(EVENT_LIST, list_row, &listing, SQL_INT(after), SQL_INT(limit)));
+        return store_read(s,
+                          SQL_CALL(EVENT_LIST, list_row, &listing, SQL_INT(after), SQL_INT(limit)));
     return store_read(s, SQL_CALL(EVENT_LIST_OF, list_row, &listing, SQL_STR(account),
                                   SQL_INT(after), SQL_INT(limit)));
 }

@@ -7,6 +7,7 @@
  *   STATUS    clean    the server is at the beginning of a command where the guard says so: it
  *                      answered a last NOOP that was sent behind the guard's back
  *             lost     it did not: they disagree
+ *             deaf     it answered only a second one: it threw a line away
  *             closed   the server has closed the connection
  *             silent   the guard waits for a word of the server that does not come
  *             huge     it ends within a literal that is too long to be filled up here
@@ -29,7 +30,7 @@
 
 #define WIDE      (1u << 26)
 #define QUIET_MS  250  /* a server on loopback that has said nothing for so long says nothing */
-#define ANSWER_MS 5000 /* for the last NOOP */
+#define ANSWER_MS 2000 /* for the last NOOP, for a login */
 #define FILL_MAX  (1u << 20)
 
 struct play {
@@ -173,20 +174,27 @@ static void complete(struct play *p)
         send_all(p, VIEW_LIT("DONE\r\n"));
 }
 
-static const char *verdict(struct play *p)
+static bool is_awake(struct play *p)
 {
     char last[64], answer[64];
 
+    (void)snprintf(last, sizeof(last), "last%u NOOP\r\n", ++p->number);
+    (void)snprintf(answer, sizeof(answer), "last%u OK", p->number);
+    send_all(p, view_text(last));
+    return await(p, answer, ANSWER_MS);
+}
+
+static const char *verdict(struct play *p)
+{
     if (p->is_closed)
         return "closed";
     if (p->g->client == GUARD_CLIENT_LITERAL && p->g->client_left > FILL_MAX)
         return "huge";
     complete(p);
-    (void)snprintf(last, sizeof(last), "last%u NOOP\r\n", ++p->number);
-    (void)snprintf(answer, sizeof(answer), "last%u OK", p->number);
-    send_all(p, view_text(last));
-    if (await(p, answer, ANSWER_MS))
+    if (is_awake(p))
         return "clean";
+    if (is_awake(p))
+        return "deaf";
     return p->is_closed ? "closed" : "lost";
 }
 

@@ -22,9 +22,17 @@ from support.cyrus import Cyrus
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "..", "..", "..", "src")
-DIALOGUES = int(os.environ.get("GUARD_DIFF_DIALOGUES", "3000"))
+DIALOGUES = int(os.environ.get("GUARD_DIFF_DIALOGUES", "2000"))
 SEED = int(os.environ.get("GUARD_DIFF_SEED", "1"))
 BATCH = 100
+# What makes the forbidden COMPRESS a real danger, and SETMETADATA do something.
+PLUGINS = """
+mail_attribute_dict = file:%h/attributes
+protocol imap {
+  mail_plugins = zlib imap_zlib
+  imap_metadata = yes
+}
+"""
 USER, PASSWORD = "differ@example.org", "differ"
 FORBIDDEN = {b"UNAUTHENTICATE", b"LOGIN", b"AUTHENTICATE", b"STARTTLS", b"COMPRESS"}
 STATUS = re.compile(rb"\* (OK|NO|BAD|BYE|PREAUTH)\b", re.I)
@@ -36,7 +44,8 @@ SIMPLE = [b"NOOP", b"CAPABILITY", b"SELECT INBOX", b"LIST \"\" *", b"STATUS INBO
           b"ID (\"name\" \"differ\" \"version\" \"1\")", b"ID NIL", b"FETCH 1 (FLAGS BODY[])",
           b"UID SEARCH 1:3", b"CREATE \"x{5}\"", b"DELETE \"a\\\"{3+}\\\\\"", b"NAMESPACE", b"CHECK",
           b"EXAMINE INBOX", b"ENABLE CONDSTORE", b"CREATE foo}", b"LSUB \"\" \"%\"", b"BOGUS x y",
-          b"STORE 1 +FLAGS (\\Seen)", b"SELECT \"Box\"", b"GETQUOTAROOT INBOX",
+          b"SETMETADATA INBOX (/private/x \"y\" /private/z NIL)", b"STORE 1 +FLAGS (\\Seen)",
+          b"SELECT \"Box\"", b"GETQUOTAROOT INBOX",
           # from here on odd ones
           b"FETCH (", b"SEARCH SUBJECT \"{4}\" TEXT \"\\\\\"", b"XFOO {x", b"SEARCH (", b"UID",
           b"CREATE a{5+}b", b"APPEND INBOX )", b"APPEND INBOX CATENATE (x)", b"CREATE \xffx", b"STORE 1"]
@@ -47,7 +56,7 @@ HOLDERS = [b"APPEND Box ", b"APPEND nowhere/at/all ", b"APPEND Box (\\Seen) ", b
            b"LIST \"\" ", b"STATUS ", b"ID (\"name\" ", b"LOGIN ", b"LOGIN a ", b"AUTHENTICATE PLAIN ",
            b"APPEND Box UTF8 (", b"APPEND Box CATENATE (TEXT ", b"APPEND Box CATENATE (URL ",
            b"FETCH 1 BODY[HEADER.FIELDS (", b"CREATE \"open ", b"CREATE x", b"FETCH ( ", b"IDLE ",
-           b"SETMETADATA INBOX (/private/comment ", b"UID FETCH ", b"LOGOUT ", b"ENABLE ", b"UID ",
+           b"SETMETADATA INBOX (/private/comment ", b"SETMETADATA ", b"UID FETCH ", b"LOGOUT ", b"ENABLE ", b"UID ",
            b"COPY 1 ", b"GETMETADATA ", b"XAPPLEPUSHSERVICE aps-version ", b"NOTIFY SET (mailboxes ",
            b"SEARCH OR SUBJECT ", b"REPLACE 1 Box ", b"STORE 1 FLAGS ", b"CREATE \"a\\\" "]
 MARKERS = ([b"{%d}"] * 6 + [b"{%d+}"] * 8 + [b"~{%d}"] * 2 + [b"~{%d+}"] * 3 +
@@ -141,7 +150,7 @@ def tags(octets):
         at = end + 2
         is_data = not is_line_start or (line.startswith(b"*") and not STATUS.match(line))
         marker = LITERAL.search(line) if is_data else None
-        if is_line_start and not line.startswith((b"*", b"+")):
+        if is_line_start and line and not line.startswith((b"*", b"+")):
             found.append(line.split(b" ")[0])
         is_line_start = marker is None
         if marker:
@@ -153,7 +162,7 @@ def octets_of(word):
     return b"" if word == "-" else bytes.fromhex(word)
 
 
-def judge(number, dialogue, status, reason, seen, answered):
+def judge(number, dialogue, status, reason, seen, answered, deaf_after):
     """Returns what is wrong, or None."""
     seen = [line.split(b" ") for line in octets_of(seen).split(b"\r\n") if line]
     let_through = [line for line in seen if line[1].upper() in FORBIDDEN]
@@ -164,8 +173,11 @@ def judge(number, dialogue, status, reason, seen, answered):
     if more:
         return f"{number}: answered, but not seen by the guard: {dict(more)}\n{dialogue}"
     # The guard knows that it cannot know where the server is; the session is over.
-    is_over = reason == "refused-inside-list" or b"* BYE" in octets_of(answered)
-    if status in ("lost", "silent") and not is_over:
+    if reason.startswith(("unasked", "reply-inside")):
+        return f"{number}: the guard lost the server: {reason}\n{dialogue}"
+    is_over = (reason == "refused-inside-list" or b"* BYE" in octets_of(answered) or
+               (status in ("deaf", "silent") and any(line[1].upper() in deaf_after for line in seen)))
+    if status in ("lost", "deaf", "silent") and not is_over:
         return f"{number}: {status} {reason}; seen {seen}, answered {octets_of(answered)}\n{dialogue}"
     return None
 
@@ -186,7 +198,7 @@ def readable(line):
     return "  " + "\n  ".join(repr(bytes.fromhex(p.lstrip("w"))) for p in line.split())
 
 
-def compare(player, port, wanted):
+def compare(player, port, wanted, deaf_after):
     """Plays the dialogues and returns the outcomes (status, reason) and what is wrong."""
     outcomes, wrong = collections.Counter(), []
     numbers = list(range(SEED, SEED + wanted))
@@ -201,27 +213,27 @@ def compare(player, port, wanted):
         for number, line, answer in zip(some, lines, answers):
             status, reason, seen, answered = answer.split(" ")
             outcomes[status, reason] += 1
-            fault = judge(number, readable(line), status, reason, seen, answered)
+            fault = judge(number, readable(line), status, reason, seen, answered, deaf_after)
             if fault:
                 wrong.append(fault)
     return outcomes, wrong
 
 
-def check(player, port):
-    outcomes, wrong = compare(player, port, DIALOGUES)
+def check(player, port, deaf_after):
+    outcomes, wrong = compare(player, port, DIALOGUES, deaf_after)
     for (status, reason), n in outcomes.most_common():
         print(f"{n:6} {status:8} {reason}")
     assert not wrong, f"{len(wrong)} of {DIALOGUES}:\n" + "\n".join(wrong[:10])
     # Dialogues that end at their first line show nothing; enough must have gone on to their end.
-    assert outcomes["clean", "-"] > DIALOGUES * 0.25
+    assert outcomes["clean", "-"] > DIALOGUES * 0.2
 
 
 def test_dovecot_takes_for_commands_what_the_guard_does(base, authority, player):
     server = Dovecot(os.path.join(base, "dd"), authority, {USER: PASSWORD}, label="differ", ssl="no",
-                     no_plaintext="no")
+                     no_plaintext="no", extra=PLUGINS)
     server.start()
     try:
-        check(player, server.ports["imap"])
+        check(player, server.ports["imap"], set())
     finally:
         server.stop()
 
@@ -230,6 +242,7 @@ def test_cyrus_takes_for_commands_what_the_guard_does(base, cache, authority, pl
     server = Cyrus(os.path.join(base, "dc"), cache, authority, {USER: PASSWORD}, allow_plaintext="yes")
     try:
         server.start()
-        check(player, server.ports["imap"])
+        # Cyrus 3.6 throws away the line behind a malformed GETMETADATA, or does not answer it.
+        check(player, server.ports["imap"], {b"GETMETADATA"})
     finally:
         server.stop()

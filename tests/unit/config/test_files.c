@@ -27,10 +27,10 @@ static void write_key(const char *name, EVP_PKEY *key, const char *passphrase)
 {
     FILE *f = open_file(name);
 
-    assert_int_equal(PEM_write_PrivateKey(f, key, passphrase == NULL ? NULL : EVP_aes_128_cbc(),
-                                          NULL, 0, NULL,
-                                          passphrase == NULL ? NULL : (void *)(uintptr_t)passphrase),
-                     1);
+    assert_int_equal(
+        PEM_write_PrivateKey(f, key, passphrase == NULL ? NULL : EVP_aes_128_cbc(), NULL, 0, NULL,
+                             passphrase == NULL ? NULL : (void *)(uintptr_t)passphrase),
+        1);
     assert_int_equal(fclose(f), 0);
 }
 
@@ -81,9 +81,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = { "ec.key",  "rsa.key",   "small.key", "locked.key", "ec.pem",
-                                         "rsa.pem", "small.pem", "old.pem",   "early.pem",
-                                         "garbage.pem" };
+    static const char *const names[] = { "ec.key",    "rsa.key",    "small.key", "locked.key",
+                                         "ec.pem",    "rsa.pem",    "small.pem", "old.pem",
+                                         "early.pem", "garbage.pem" };
     char path[128];
 
     (void)state;
@@ -93,13 +93,15 @@ static int tear_down(void **state)
 }
 
 static const struct {
-    const char *tls;      /* inside of tls: { … }, with ~ for the folder */
+    const char *tls; /* inside of tls: { … }, with ~ for the folder */
     const char *rest;
     const char *expected; /* NULL: all is right */
 } cases[] = {
     { "certificate = \"~/ec.pem\"; key = \"~/ec.key\";", "", NULL },
-    { "certificate = [ \"~/ec.pem\", \"~/rsa.pem\" ]; key = [ \"~/ec.key\", \"~/rsa.key\" ];", "", NULL },
-    { "certificate = [ \"~/ec.pem\", \"~/rsa.pem\" ]; key = [ \"~/rsa.key\", \"~/ec.key\" ];", "", "not the key of" },
+    { "certificate = [ \"~/ec.pem\", \"~/rsa.pem\" ]; key = [ \"~/ec.key\", \"~/rsa.key\" ];", "",
+      NULL },
+    { "certificate = [ \"~/ec.pem\", \"~/rsa.pem\" ]; key = [ \"~/rsa.key\", \"~/ec.key\" ];", "",
+      "not the key of" },
     { "certificate = \"~/none.pem\"; key = \"~/ec.key\";", "", "tls.certificate: " },
     { "certificate = \"~/none.pem\"; key = \"~/ec.key\";", "", "No such file or directory" },
     { "certificate = \"~\"; key = \"~/ec.key\";", "", "no certificate" },
@@ -119,7 +121,8 @@ static const struct {
     { GOOD "ciphersuites = \"TLS_NULL\";", "", "tls.ciphersuites: not taken by OpenSSL" },
     { GOOD, "users: { edge = \"no-such-user-here\"; };", "users.edge: no user" },
     { GOOD, "users: { edge = \"61001\"; };", NULL },
-    { GOOD, "password: { source = \"file\"; file = \"/nonexistent\"; };", "password.file: /nonexistent: No such file" },
+    { GOOD, "password: { source = \"file\"; file = \"/nonexistent\"; };",
+      "password.file: /nonexistent: No such file" },
 };
 
 static void check(size_t index)

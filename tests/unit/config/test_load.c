@@ -56,18 +56,25 @@ static void test_defaults(void **state)
 
 static void test_everything(void **state)
 {
-    AUTO(config) c = given(
+    AUTO(config)
+    c = given(
         "state = \"/srv/postern\"; domain = \"example.org\";\n"
-        "tls: { certificate = [ \"/e\", \"/r\" ]; key = ( \"/ek\", \"/rk\" ); minimum = \"1.3\"; };\n"
-        "session: { per_account = 7; idle_timeout = 1860; refusal_delay = 250; login_timeout = \"1500ms\"; };\n"
-        "gates: { a: { protocol = \"imap\"; listen = [ \"127.0.0.1:1\", \"[::1]:2\" ]; tls = \"starttls\";\n"
+        "tls: { certificate = [ \"/e\", \"/r\" ]; key = ( \"/ek\", \"/rk\" ); minimum = \"1.3\"; "
+        "};\n"
+        "session: { per_account = 7; idle_timeout = 1860; refusal_delay = 250; login_timeout = "
+        "\"1500ms\"; };\n"
+        "gates: { a: { protocol = \"imap\"; listen = [ \"127.0.0.1:1\", \"[::1]:2\" ]; tls = "
+        "\"starttls\";\n"
         "              proxy_from = \"10.1.2.3/8\"; }; };\n"
         "upstreams: { m: { imap = [ \"imap://[2001:db8::1]\", \"imap+clear://unix:/run/x.sock\",\n"
         "                           \"imap+clear://127.0.0.1:1143\", \"imaps://10.0.0.5:9993\" ];\n"
-        "  login = \"master\"; master_user = \"m\"; master_password = \"geheim\"; id = true; proxy = \"v2\"; }; };\n"
+        "  login = \"master\"; master_user = \"m\"; master_password = \"geheim\"; id = true; proxy "
+        "= \"v2\"; }; };\n"
         "policies: { default: { mode = \"observe\"; };\n"
-        "  board: { accounts = \"*@board.example.org\"; legacy = [ ]; bind = \"network\"; otp_reuse = \"2m\"; };\n"
-        "  staff: { accounts = [ \"*@example.org\" ]; networks = [ \"2001:db8::/32\", \"10.0.0.1\" ]; sessions = 9; };\n"
+        "  board: { accounts = \"*@board.example.org\"; legacy = [ ]; bind = \"network\"; "
+        "otp_reuse = \"2m\"; };\n"
+        "  staff: { accounts = [ \"*@example.org\" ]; networks = [ \"2001:db8::/32\", \"10.0.0.1\" "
+        "]; sessions = 9; };\n"
         "};\n");
 
     (void)state;
@@ -108,7 +115,8 @@ static void test_everything(void **state)
     assert_int_equal(c->policies[2].mode, CONF_MODE_OBSERVE);
 }
 
-#define GATE(text)     TLS UPSTREAMS "gates: { g: { protocol = \"imap\"; listen = \"*:993\"; " text " }; };\n"
+#define GATE(text)                                                                                 \
+    TLS UPSTREAMS "gates: { g: { protocol = \"imap\"; listen = \"*:993\"; " text " }; };\n"
 #define LISTEN(text)   TLS UPSTREAMS "gates: { g: { protocol = \"imap\"; listen = " text "; }; };\n"
 #define UPSTREAM(text) TLS GATES "upstreams: { u: { imap = \"imaps://h\"; " text " }; };\n"
 #define URL(text)      TLS GATES "upstreams: { u: { imap = \"" text "\"; }; };\n"
@@ -141,10 +149,12 @@ static const struct {
     { WHOLE "state = 4;", "state: no text: write it in \"quotes\"", 1 },
     { WHOLE "domain = \"a\\nb\";", "domain: a control character inside", 1 },
     { WHOLE "domain = \"\xff\";", "domain: no UTF-8", 1 },
-    { WHOLE "edges: { count = \"4\"; };", "edges.count: no number: write digits without quotes", 1 },
+    { WHOLE "edges: { count = \"4\"; };", "edges.count: no number: write digits without quotes",
+      1 },
     { WHOLE "edges: { count = 257; };", "edges.count: 257 is out of range: write 0 to 256", 1 },
     { WHOLE "edges: { count = -1; };", "edges.count: -1 is out of range", 1 },
-    { WHOLE "edges: { sessions = 9999999999L; };", "edges.sessions: 9999999999 is out of range", 1 },
+    { WHOLE "edges: { sessions = 9999999999L; };", "edges.sessions: 9999999999 is out of range",
+      1 },
     { WHOLE "edges: { sessions = 0.5; };", "edges.sessions: no fractions here", 1 },
     { WHOLE "session: { idle_timeout = \"29m\"; };", "write \"30m\" to \"7d\"", 1 },
     { WHOLE "session: { idle_timeout = 1799; };", "session.idle_timeout: out of range", 1 },
@@ -152,7 +162,8 @@ static const struct {
     { WHOLE "session: { idle_timeout = \"99999999999999999999s\"; };", "no duration", 1 },
     { WHOLE "session: { keepalive = \"1500ms\"; };", "too fine: write whole seconds", 1 },
     { WHOLE "store: { event_days = \"36h\"; };", "too fine: write whole days", 1 },
-    { WHOLE "log: { level = \"loud\"; };", "write \"error\" or \"warn\" or \"info\" or \"debug\"", 1 },
+    { WHOLE "log: { level = \"loud\"; };", "write \"error\" or \"warn\" or \"info\" or \"debug\"",
+      1 },
     { WHOLE "log: { level = 3; };", "log.level: no text: write \"error\"", 1 },
     { UPSTREAM("id = \"yes\";"), "upstreams.u.id: neither true nor false", 1 },
     { UPSTREAM("domains = ( \"a\", 5 );"), "entry 2 is no text", 1 },
@@ -162,13 +173,16 @@ static const struct {
     /* what is needed */
     { GATES UPSTREAMS "tls: { key = \"/k\"; };", "tls.certificate: missing", 1 },
     { GATES UPSTREAMS, "configuration:1: tls.key: missing", 2 },
-    { GATES UPSTREAMS "tls: { certificate = [ ]; key = \"/k\"; };", "tls.certificate: may not be empty", 1 },
-    { GATES UPSTREAMS "tls: { certificate = [ \"/a\", \"/b\" ]; key = \"/k\"; };", "1 keys for 2 certificates", 1 },
+    { GATES UPSTREAMS "tls: { certificate = [ ]; key = \"/k\"; };",
+      "tls.certificate: may not be empty", 1 },
+    { GATES UPSTREAMS "tls: { certificate = [ \"/a\", \"/b\" ]; key = \"/k\"; };",
+      "1 keys for 2 certificates", 1 },
     { TLS UPSTREAMS, "gates: no gate: write gates: {", 1 },
     { TLS GATES, "upstreams: no upstream", 1 },
     { TLS GATES "upstreams: { u: { }; };", "configuration:3: upstreams.u.imap: missing", 1 },
     /* gates */
-    { TLS UPSTREAMS "gates: { g: { protocol = \"pop4\"; listen = \"*:1\"; }; };", "\"pop4\" is not spoken: write \"imap\"", 1 },
+    { TLS UPSTREAMS "gates: { g: { protocol = \"pop4\"; listen = \"*:1\"; }; };",
+      "\"pop4\" is not spoken: write \"imap\"", 1 },
     { LISTEN("\"localhost:993\""), "no address and port", 1 },
     { LISTEN("\"*\""), "no address and port", 1 },
     { LISTEN("\"*:0\""), "no address and port", 1 },
@@ -193,18 +207,24 @@ static const struct {
     { URL("pop3s://host"), "no such kind of URL: write imaps://host or imap://host", 1 },
     { URL("host"), "no such kind of URL", 1 },
     { UPSTREAM("pin = \"sha256/AAAA\";"), "is no pin", 1 },
-    { UPSTREAM("pin = \"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; ca = \"/x\";"), "of no use beside pin", 1 },
-    { UPSTREAM("login = \"master\"; master_user = \"m\";"), "upstreams.u.master_password: missing", 1 },
+    { UPSTREAM("pin = \"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; ca = \"/x\";"),
+      "of no use beside pin", 1 },
+    { UPSTREAM("login = \"master\"; master_user = \"m\";"), "upstreams.u.master_password: missing",
+      1 },
     { UPSTREAM("login = \"master\";"), "upstreams.u.master_user: missing", 2 },
     { UPSTREAM("master_user = \"m\";"), "of no use unless login = \"master\"", 1 },
     { UPSTREAM("domains = \"a b\";"), "\"a b\" is no domain", 1 },
-    { TLS GATES "upstreams: { a: { imap = \"imaps://h\"; }; b: { imap = \"imaps://h\"; }; };", "upstream a serves all other domains already", 1 },
-    { TLS GATES "upstreams: { a: { imap = \"imaps://h\"; domains = \"x.org\"; }; b: { imap = \"imaps://h\"; domains = \"X.org\"; }; };", "\"X.org\" is served by upstream a already", 1 },
+    { TLS GATES "upstreams: { a: { imap = \"imaps://h\"; }; b: { imap = \"imaps://h\"; }; };",
+      "upstream a serves all other domains already", 1 },
+    { TLS GATES "upstreams: { a: { imap = \"imaps://h\"; domains = \"x.org\"; }; b: { imap = "
+                "\"imaps://h\"; domains = \"X.org\"; }; };",
+      "\"X.org\" is served by upstream a already", 1 },
     /* policies */
     { POLICY("default: { accounts = \"*\"; };"), "takes all accounts that no other does", 1 },
     { POLICY("board: { };"), "policies.board.accounts: missing", 1 },
     { POLICY("default: { legacy = \"http\"; };"), "\"http\" is not spoken", 1 },
-    { POLICY("default: { require = \"password\"; otp_reuse = 60; };"), "of no use unless require", 1 },
+    { POLICY("default: { require = \"password\"; otp_reuse = 60; };"), "of no use unless require",
+      1 },
     /* the service */
     { WHOLE "state = \"lib\";", "\"lib\" is no absolute path", 1 },
     { WHOLE "domain = \"exa mple\";", "is no domain", 1 },
@@ -218,10 +238,15 @@ static const struct {
     { WHOLE "password: { source = \"file\"; };", "password.file: missing, since", 1 },
     { WHOLE "password: { file = \"/x\"; };", "of no use unless password.source = \"file\"", 1 },
     { WHOLE "password: { source = \"ldap\"; };", "password.ldap.url: missing", 2 },
-    { WHOLE "password: { source = \"ldap\"; ldap: { url = \"http://x\"; bind_dn = \"cn={user}\"; }; };", "no directory", 1 },
-    { WHOLE "password: { source = \"ldap\"; ldap: { url = \"ldaps://x\"; bind_dn = \"cn=x\"; }; };", "the same name for every account", 1 },
-    { WHOLE "password: { ldap: { tiemout = 5; }; };", "password.ldap.tiemout: unknown setting: did you mean timeout?", 1 },
-    { WHOLE "password: { source = \"pam\"; pam: { service = \"../x\"; }; };", "a name, not a path", 1 },
+    { WHOLE
+      "password: { source = \"ldap\"; ldap: { url = \"http://x\"; bind_dn = \"cn={user}\"; }; };",
+      "no directory", 1 },
+    { WHOLE "password: { source = \"ldap\"; ldap: { url = \"ldaps://x\"; bind_dn = \"cn=x\"; }; };",
+      "the same name for every account", 1 },
+    { WHOLE "password: { ldap: { tiemout = 5; }; };",
+      "password.ldap.tiemout: unknown setting: did you mean timeout?", 1 },
+    { WHOLE "password: { source = \"pam\"; pam: { service = \"../x\"; }; };", "a name, not a path",
+      1 },
 };
 
 static void test_wrong(void **state)
@@ -242,7 +267,7 @@ static void test_more_problems_than_room(void **state)
     assert_non_null(strstr(error.text, "configuration:1: a: unknown setting"));
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void write_file(const char *folder, const char *name, const char *text)
 {

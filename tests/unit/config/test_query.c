@@ -35,11 +35,12 @@ static void test_patterns(void **state)
 
 static void test_policy(void **state)
 {
-    AUTO(config) c = given(WHOLE "policies: {\n"
-                                 "  default: { };\n"
-                                 "  chair: { accounts = \"chair@board.example.org\"; };\n"
-                                 "  board: { accounts = [ \"*@board.example.org\", \"boss@x.org\" ]; };\n"
-                                 "};\n");
+    AUTO(config)
+    c = given(WHOLE "policies: {\n"
+                    "  default: { };\n"
+                    "  chair: { accounts = \"chair@board.example.org\"; };\n"
+                    "  board: { accounts = [ \"*@board.example.org\", \"boss@x.org\" ]; };\n"
+                    "};\n");
 
     (void)state;
     assert_string_equal(config_policy(c, VIEW_LIT("chair@board.example.org"))->name, "chair");
@@ -51,12 +52,14 @@ static void test_policy(void **state)
 
 static void test_route(void **state)
 {
-    AUTO(config) c = given(TLS GATES "upstreams: {\n"
-                                     "  others: { imap = \"imaps://a\"; };\n"
-                                     "  two: { imap = \"imaps://b\"; domains = [ \"x.org\", \"y.org\" ]; };\n"
-                                     "};\n");
-    AUTO(config) narrow = given(TLS GATES
-                                "upstreams: { u: { imap = \"imaps://a\"; domains = \"x.org\"; }; };\n");
+    AUTO(config)
+    c = given(TLS GATES "upstreams: {\n"
+                        "  others: { imap = \"imaps://a\"; };\n"
+                        "  two: { imap = \"imaps://b\"; domains = [ \"x.org\", \"y.org\" ]; };\n"
+                        "};\n");
+    AUTO(config)
+    narrow =
+        given(TLS GATES "upstreams: { u: { imap = \"imaps://a\"; domains = \"x.org\"; }; };\n");
 
     (void)state;
     assert_string_equal(config_route(c, VIEW_LIT("anna@x.org"))->name, "two");

@@ -4,13 +4,18 @@
 #define RICH                                                                                       \
     "domain = \"example.org\"; users: { edge = \"e\\\\\"; warden = \"w\\\"\"; };\n"                \
     "tls: { certificate = [ \"/a\", \"/b\" ]; key = [ \"/c\", \"/d\" ]; };\n"                      \
-    "password: { source = \"ldap\"; ldap: { url = \"ldaps://h\"; bind_dn = \"uid={user}\"; }; };\n" \
-    "gates: { a-1: { protocol = \"imap\"; listen = [ \"*:1\", \"[::1]:2\" ]; proxy_from = [ \"10.0.0.0/8\", \"::1\" ]; }; };\n" \
-    "upstreams: { m_2: { imap = [ \"imap+clear://unix:/run/x\", \"imap://[::1]:9\", \"imaps://h\" ];\n" \
-    "  login = \"master\"; master_user = \"m\"; master_password = \"very \\\"secret\\\" indeed\"; };\n" \
+    "password: { source = \"ldap\"; ldap: { url = \"ldaps://h\"; bind_dn = \"uid={user}\"; }; "    \
+    "};\n"                                                                                         \
+    "gates: { a-1: { protocol = \"imap\"; listen = [ \"*:1\", \"[::1]:2\" ]; proxy_from = [ "      \
+    "\"10.0.0.0/8\", \"::1\" ]; }; };\n"                                                           \
+    "upstreams: { m_2: { imap = [ \"imap+clear://unix:/run/x\", \"imap://[::1]:9\", "              \
+    "\"imaps://h\" ];\n"                                                                           \
+    "  login = \"master\"; master_user = \"m\"; master_password = \"very \\\"secret\\\" "          \
+    "indeed\"; };\n"                                                                               \
     "  n: { imap = \"imaps://n\"; domains = \"n.org\";\n"                                          \
     "       pin = \"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }; };\n"                \
-    "policies: { z: { accounts = \"*@z.org\"; networks = \"10.0.0.0/8\"; otp_reuse = 90; sessions = 3; }; };\n" \
+    "policies: { z: { accounts = \"*@z.org\"; networks = \"10.0.0.0/8\"; otp_reuse = 90; "         \
+    "sessions = 3; }; };\n"                                                                        \
     "session: { refusal_delay = 1501; drain_timeout = 0; };\n"
 
 static void show(const struct config *c, enum config_role role, bool is_json, struct buf *out)

@@ -12,12 +12,24 @@ static void test_durations(void **state)
         bool is_right;
         uint64_t ms;
     } cases[] = {
-        { "0s", true, 0 },           { "500ms", true, 500 },     { "30s", true, 30000 },
-        { "5m", true, 300000 },      { "8h", true, 28800000 },   { "30d", true, 2592000000 },
-        { "2w", true, 1209600000 },  { "", false, 0 },           { "30", false, 0 },
-        { "s", false, 0 },           { "-1s", false, 0 },        { "1.5s", false, 0 },
-        { "1 s", false, 0 },         { "1S", false, 0 },         { "1sm", false, 0 },
-        { " 1s", false, 0 },         { "+1s", false, 0 },        { "18446744073709551616ms", false, 0 },
+        { "0s", true, 0 },
+        { "500ms", true, 500 },
+        { "30s", true, 30000 },
+        { "5m", true, 300000 },
+        { "8h", true, 28800000 },
+        { "30d", true, 2592000000 },
+        { "2w", true, 1209600000 },
+        { "", false, 0 },
+        { "30", false, 0 },
+        { "s", false, 0 },
+        { "-1s", false, 0 },
+        { "1.5s", false, 0 },
+        { "1 s", false, 0 },
+        { "1S", false, 0 },
+        { "1sm", false, 0 },
+        { " 1s", false, 0 },
+        { "+1s", false, 0 },
+        { "18446744073709551616ms", false, 0 },
         { "99999999999999999w", false, 0 },
     };
 
@@ -32,8 +44,8 @@ static void test_durations(void **state)
 /* What is shown reads back as the same. */
 static void test_durations_shown(void **state)
 {
-    static const uint64_t cases[] = { 0, 1, 999, 1000, 1500, 60000, 90000, 3600000, 86400000,
-                                      604800000, 34560000000 };
+    static const uint64_t cases[] = { 0,     1,       999,      1000,      1500,       60000,
+                                      90000, 3600000, 86400000, 604800000, 34560000000 };
     char text[24];
 
     (void)state;

@@ -14,17 +14,18 @@ struct config *sample_config(const char *state, const char *more)
     size_t n = 0;
     char text[4096];
 
-    (void)snprintf(text, sizeof(text),
-                   "state = \"%s\"; domain = \"example.org\";\n"
-                   "users: { edge = \"%d\"; warden = \"%d\"; };\n"
-                   "tls: { certificate = \"/cert.pem\"; key = \"/key.pem\"; };\n%s\n%s%s",
-                   state, SAMPLE_UID, SAMPLE_UID + 1, more,
-                   strstr(more, "gates") != NULL
-                       ? ""
-                       : "gates: { imaps: { protocol = \"imap\"; listen = \"127.0.0.1:993\"; }; };\n",
-                   strstr(more, "upstreams") != NULL
-                       ? ""
-                       : "upstreams: { mail: { imap = \"imaps://127.0.0.1:993\"; }; };\n");
+    (void)snprintf(
+        text, sizeof(text),
+        "state = \"%s\"; domain = \"example.org\";\n"
+        "users: { edge = \"%d\"; warden = \"%d\"; };\n"
+        "tls: { certificate = \"/cert.pem\"; key = \"/key.pem\"; };\n%s\n%s%s",
+        state, SAMPLE_UID, SAMPLE_UID + 1, more,
+        strstr(more, "gates") != NULL
+            ? ""
+            : "gates: { imaps: { protocol = \"imap\"; listen = \"127.0.0.1:993\"; }; };\n",
+        strstr(more, "upstreams") != NULL
+            ? ""
+            : "upstreams: { mail: { imap = \"imaps://127.0.0.1:993\"; }; };\n");
     struct config *c = config_parse(text, errors, COUNT_OF(errors), &n);
     if (c == NULL)
         (void)fprintf(stderr, "%s\n", errors[0].text);

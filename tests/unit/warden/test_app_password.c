@@ -168,12 +168,9 @@ static void verifiers_need_key_and_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(made_ones_parse),
-        cmocka_unit_test(every_wrong_letter_is_caught),
-        cmocka_unit_test(changed_places_are_caught),
-        cmocka_unit_test(spelling_is_forgiven),
-        cmocka_unit_test(others_are_refused),
-        cmocka_unit_test(verifiers_need_key_and_text),
+        cmocka_unit_test(made_ones_parse),           cmocka_unit_test(every_wrong_letter_is_caught),
+        cmocka_unit_test(changed_places_are_caught), cmocka_unit_test(spelling_is_forgiven),
+        cmocka_unit_test(others_are_refused),        cmocka_unit_test(verifiers_need_key_and_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

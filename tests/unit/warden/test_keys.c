@@ -173,9 +173,9 @@ static void opens_for_nobody_else(void **state)
     assert_int_equal(open_with(&f->k, OTHER_SECRET, CONTEXT, s), ERR_DENIED);
     assert_int_equal(open_with(&f->k, VIEW_NONE, CONTEXT, s), ERR_DENIED);
     /* Moved to another account's row. */
-    assert_int_equal(open_with(&f->k, APP_SECRET,
-                               VIEW_LIT("app-password:0123456789:bob@example.org"), s),
-                     ERR_DENIED);
+    assert_int_equal(
+        open_with(&f->k, APP_SECRET, VIEW_LIT("app-password:0123456789:bob@example.org"), s),
+        ERR_DENIED);
     assert_int_equal(open_with(&f->k, APP_SECRET, VIEW_NONE, s), ERR_DENIED);
     /* The database and every app password, without the key file. */
     other.seal[31] ^= 1;

@@ -82,8 +82,7 @@ static void put_file(const struct fixture *f, const char *text)
 static enum password_result check(const struct fixture *f, const char *account, const char *secret)
 {
     const char *reason = NULL;
-    enum password_result r =
-        password_check(f->src, view_text(account), view_text(secret), &reason);
+    enum password_result r = password_check(f->src, view_text(account), view_text(secret), &reason);
 
     assert_non_null(reason);
     return r;
@@ -133,9 +132,20 @@ static void weak_hashes_are_later(void **state)
 {
     struct fixture *f = *state;
     static const char *const hashes[] = {
-        "secret", "{PLAIN}secret", "x", "", "abJnggxhB/yWI", "$1$abc$BXBqpb9BZcZhXLgbee.0s/",
-        "$5$abc$", "$6$abc$", "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "$2b$04$short", "$argon2i$v=19",
-        "$argon2id$v=19$m=65536,t=2", "$y$", "$2a$04$CjaVVMMcwQEQ.wMQTXLDDuAoCQdfPDrbPbuTDCyHLbfKq0Ta",
+        "secret",
+        "{PLAIN}secret",
+        "x",
+        "",
+        "abJnggxhB/yWI",
+        "$1$abc$BXBqpb9BZcZhXLgbee.0s/",
+        "$5$abc$",
+        "$6$abc$",
+        "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=",
+        "$2b$04$short",
+        "$argon2i$v=19",
+        "$argon2id$v=19$m=65536,t=2",
+        "$y$",
+        "$2a$04$CjaVVMMcwQEQ.wMQTXLDDuAoCQdfPDrbPbuTDCyHLbfKq0Ta",
     };
     char text[512];
 
@@ -167,7 +177,8 @@ static void names(void **state)
     assert_int_equal(check(f, "ann@elsewhere.example", "one"), PASSWORD_UNKNOWN);
     assert_int_equal(check(f, "bob@example.org", "one"), PASSWORD_RIGHT); /* the whole name first */
     assert_int_equal(check(f, "bob@example.org", "two"), PASSWORD_WRONG);
-    assert_int_equal(check(f, "eve@example.org", "one"), PASSWORD_RIGHT); /* the first line counts */
+    assert_int_equal(check(f, "eve@example.org", "one"),
+                     PASSWORD_RIGHT); /* the first line counts */
     assert_int_equal(check(f, "eve@example.org", "two"), PASSWORD_WRONG);
     assert_int_equal(check(f, "@example.org", "one"), PASSWORD_UNKNOWN);
     assert_int_equal(check(f, "", "one"), PASSWORD_WRONG);
@@ -266,9 +277,9 @@ static void *check_often(void *arg)
 
     for (int i = 0; i < 30; i++) {
         const char *reason = NULL;
-        enum password_result r = password_check(f->src, VIEW_LIT("ann@example.org"),
-                                                i % 2 ? VIEW_LIT("secret") : VIEW_LIT("wrong"),
-                                                &reason);
+        enum password_result r =
+            password_check(f->src, VIEW_LIT("ann@example.org"),
+                           i % 2 ? VIEW_LIT("secret") : VIEW_LIT("wrong"), &reason);
         bad += r != (i % 2 ? PASSWORD_RIGHT : PASSWORD_WRONG);
     }
     return bad == 0 ? NULL : arg;
@@ -337,8 +348,8 @@ static bool limit_memory(void)
     return is_read && setrlimit(RLIMIT_AS, &limit) == 0;
 }
 
-/* Argon2id wants 64 MiB at once; without them it has no opinion. In a process of its own, as the limit
- * stays. */
+/* Argon2id wants 64 MiB at once; without them it has no opinion. In a process of its own, as the
+ * limit stays. */
 static void no_memory_for_argon2id_is_later(void **state)
 {
     int status = 0;

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static void names_in_a_dn(void **state)
@@ -60,8 +61,9 @@ static enum err open_source(struct texts *t, const char *url, uint32_t timeout_m
 
 static void urls(void **state)
 {
-    static const char *const bad[] = { "", "http://x", "cldap://x", "LDAP", "ldaps//x",
-                                       "ldaps://a ldap://b", "ldaps://a,ldap://b" };
+    static const char *const bad[] = {
+        "", "http://x", "cldap://x", "LDAP", "ldaps//x", "ldaps://a ldap://b", "ldaps://a,ldap://b"
+    };
     static const char *const good[] = { "ldaps://x", "ldap://x:389", "ldapi://%2frun%2fldapi" };
     struct texts t;
 
@@ -117,6 +119,26 @@ static void out_of_service_is_later(void **state)
     (void)close(fd);
 }
 
+static int64_t ms_of(clockid_t clock)
+{
+    struct timespec t;
+
+    assert_int_equal(clock_gettime(clock, &t), 0);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* It is "later" when the deadline comes, neither at once nor much after, and the wait is none that
+ * keeps a processor busy. */
+static void assert_later_in_time(const char *url)
+{
+    const int64_t start = ms_of(CLOCK_MONOTONIC), work = ms_of(CLOCK_PROCESS_CPUTIME_ID);
+
+    assert_int_equal(ask(url, 600, "secret"), PASSWORD_LATER);
+    const int64_t waited = ms_of(CLOCK_MONOTONIC) - start;
+    assert_true(waited >= 550 && waited < 3000);
+    assert_true(ms_of(CLOCK_PROCESS_CPUTIME_ID) - work < 300);
+}
+
 /* It accepts and says nothing, for ever. */
 static void silence_ends_in_time(void **state)
 {
@@ -127,15 +149,48 @@ static void silence_ends_in_time(void **state)
     (void)state;
     assert_int_equal(listen(fd, 8), 0);
     for (size_t i = 0; i < COUNT_OF(schemes); i++) {
-        struct timespec a, b;
         char url[64];
         (void)snprintf(url, sizeof(url), "%s://127.0.0.1:%u", schemes[i], port);
-        assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &a), 0);
-        assert_int_equal(ask(url, 300, "secret"), PASSWORD_LATER);
-        assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &b), 0);
-        assert_true(b.tv_sec - a.tv_sec < 3);
+        assert_later_in_time(url);
     }
     (void)close(fd);
+}
+
+/* Agrees to StartTLS, begins a record, and then sends an octet now and then. */
+static _Noreturn void trickle(int fd)
+{
+    static const uint8_t agreed[] = { 0x30, 0x0c, 2, 1, 1, 0x78, 7, 10, 1, 0, 4, 0, 4, 0 };
+    static const uint8_t record[] = { 0x16, 3, 3, 0x40, 0 };
+    const struct timespec pause = { 0, 20000000 };
+    uint8_t request[512];
+
+    (void)alarm(20);
+    int c = accept(fd, NULL, NULL);
+    if (c < 0 || read(c, request, sizeof(request)) <= 0 || write(c, agreed, sizeof(agreed)) < 0 ||
+        write(c, record, sizeof(record)) < 0)
+        _exit(1);
+    while (send(c, "", 1, MSG_NOSIGNAL) == 1)
+        (void)nanosleep(&pause, NULL);
+    _exit(0);
+}
+
+static void trickling_ends_in_time(void **state)
+{
+    uint16_t port = 0;
+    char url[64];
+    int fd = listen_somewhere(&port), status = 0;
+
+    (void)state;
+    assert_int_equal(listen(fd, 8), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        trickle(fd);
+    (void)close(fd);
+    (void)snprintf(url, sizeof(url), "ldap://127.0.0.1:%u", port);
+    assert_later_in_time(url);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static void no_memory_is_later(void **state)
@@ -166,7 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_in_a_dn),           cmocka_unit_test(urls),
         cmocka_unit_test(out_of_service_is_later), cmocka_unit_test(silence_ends_in_time),
-        cmocka_unit_test(no_memory_is_later),
+        cmocka_unit_test(trickling_ends_in_time),  cmocka_unit_test(no_memory_is_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

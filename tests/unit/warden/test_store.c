@@ -252,8 +252,7 @@ static void invitations(void **state)
                      ERR_NOT_FOUND);
     assert_int_equal(store_account_add(f->s, "ann@example.org", NOW), ERR_OK);
     assert_int_equal(store_invitation_add(f->s, "ann@example.org", hash, NOW, NOW + 9), ERR_OK);
-    assert_int_equal(store_invitation_add(f->s, "ann@example.org", hash, NOW, NOW + 9),
-                     ERR_EXISTS);
+    assert_int_equal(store_invitation_add(f->s, "ann@example.org", hash, NOW, NOW + 9), ERR_EXISTS);
 }
 
 static bool join_leases(void *arg, const struct store_lease *l)
@@ -391,8 +390,8 @@ static void events(void **state)
     assert_int_equal(seen.last.at, NOW + 9);
 
     seen = (struct seen_events){ 0 };
-    assert_int_equal(
-        store_event_list(f->s, "ann@example.org", w[4].event.id, 50, see_event, &seen), ERR_OK);
+    assert_int_equal(store_event_list(f->s, "ann@example.org", w[4].event.id, 50, see_event, &seen),
+                     ERR_OK);
     assert_int_equal(seen.n, 2);
     assert_int_equal(seen.ids[0], w[6].event.id);
     seen = (struct seen_events){ .most = 1 };

@@ -143,7 +143,8 @@ static enum err lease(struct store *s)
 }
 
 /* A database with something in it, as octets: quicker to copy than to make. */
-struct template {
+struct template
+{
     uint8_t *p; /* owned */
     size_t n;
 };
@@ -179,7 +180,8 @@ static void put_copy(const struct scratch *x, const struct template *t)
     assert_int_equal(fclose(f), 0);
 }
 
-/* An operation whose n-th allocation fails, on a store of its own: statements are not prepared yet. */
+/* An operation whose n-th allocation fails, on a store of its own: statements are not prepared yet.
+ */
 static bool fails_at(unsigned long n, enum err (*operate)(struct store *), struct scratch *x,
                      const struct template *t)
 {
@@ -237,7 +239,8 @@ int main(void)
         cmocka_unit_test(operating),
     };
 
-    /* Thousands of databases, of which none need survive: in memory, where there is such a place. */
+    /* Thousands of databases, of which none need survive: in memory, where there is such a place.
+     */
     if (access("/dev/shm", W_OK) == 0 && setenv("TMPDIR", "/dev/shm", 1) != 0)
         return 1;
     return weaken_sqlite() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

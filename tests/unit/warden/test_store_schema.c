@@ -28,8 +28,8 @@ static sqlite3 *open_raw(const char *path)
 {
     sqlite3 *db = NULL;
 
-    assert_int_equal(
-        sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL),
+                     SQLITE_OK);
     return db;
 }
 
@@ -144,7 +144,7 @@ static void every_statement_compiles(void **state)
         assert_true(sqlite3_column_count(st) <= SQL_COLUMNS_MAX);
         /* "$1" is the first in order, as PostgreSQL numbers them. */
         for (int i = 1; i <= sqlite3_bind_parameter_count(st); i++) {
-            char name[8];
+            char name[16];
             (void)snprintf(name, sizeof(name), "$%d", i);
             assert_string_equal(sqlite3_bind_parameter_name(st, i), name);
         }
@@ -194,7 +194,10 @@ static void sessions_are_kept(void **state)
         { .kind = STORE_WRITE_SESSION_OPENED, .session = { .id = "a", .opened_at = 1 } },
         { .kind = STORE_WRITE_SESSION_OPENED, .session = { .id = "b", .opened_at = 2 } },
         { .kind = STORE_WRITE_SESSION_CLOSED,
-          .session = { .id = "a", .closed_at = 9, .octets_up = 3, .octets_down = 4,
+          .session = { .id = "a",
+                       .closed_at = 9,
+                       .octets_up = 3,
+                       .octets_down = 4,
                        .reason = "client left" } },
     };
     char text[512];

@@ -1,5 +1,5 @@
-/* test_store_scratch.h: a folder of its own for a test's database and key, and a quick way to fill a
- * store. Included by the store's tests only. */
+/* test_store_scratch.h: a folder of its own for a test's database and key, and a quick way to fill
+ * a store. Included by the store's tests only. */
 #ifndef POSTERN_TEST_STORE_SCRATCH_H
 #define POSTERN_TEST_STORE_SCRATCH_H
 

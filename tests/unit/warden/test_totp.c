@@ -53,8 +53,8 @@ static void one_step_either_way(void **state)
 
 static void odd_codes(void **state)
 {
-    static const char *const odd[] = { "", "00592", "0059244", "89005924", " 05924", "+05924",
-                                       "00592a", "\xd9\xa0\xd9\xa0\xd9\xa0" };
+    static const char *const odd[] = { "",       "00592",  "0059244", "89005924",
+                                       " 05924", "+05924", "00592a",  "\xd9\xa0\xd9\xa0\xd9\xa0" };
     uint64_t step = 0;
 
     (void)state;

@@ -1,9 +1,9 @@
-#include "proto/imap/guard_append.h"
+#include "proto/imap/guard_grammar.h"
 
 struct cursor {
     struct view left; /* without the marker */
     const struct guard_line *line;
-    uint8_t state;
+    uint8_t place;
 };
 
 static bool take(struct cursor *c, char octet)
@@ -19,12 +19,12 @@ static bool is_next(const struct cursor *c, char octet)
     return c->left.n > 0 && c->left.p[0] == (uint8_t)octet;
 }
 
-/* The marker stands here; `state` is what it announces. */
-static bool take_literal(struct cursor *c, enum guard_append state)
+/* The marker stands here; `place` is what it announces. */
+static bool take_literal(struct cursor *c, enum guard_place place)
 {
     if (c->left.n != 0 || c->line->marker == GUARD_MARKER_NONE)
         return false;
-    c->state = (uint8_t)state;
+    c->place = (uint8_t)place;
     return true;
 }
 
@@ -68,9 +68,9 @@ static bool take_flags(struct cursor *c)
     return take(c, ')');
 }
 
-static bool take_utf8(struct cursor *c, enum guard_append state)
+static bool take_utf8(struct cursor *c, enum guard_place place)
 {
-    return take(c, ' ') && take(c, '(') && c->line->is_literal8 && take_literal(c, state);
+    return take(c, ' ') && take(c, '(') && c->line->is_literal8 && take_literal(c, place);
 }
 
 static bool take_message(struct cursor *c);
@@ -90,12 +90,12 @@ static bool take_parts(struct cursor *c)
         struct view what = take_atom(c);
 
         if (view_is_equal_nocase(what, VIEW_LIT("TEXT")))
-            return take(c, ' ') && take_literal(c, GUARD_APPEND_PART);
+            return take(c, ' ') && take_literal(c, GUARD_PLACE_PART);
         if (view_is_equal_nocase(what, VIEW_LIT("UTF8")))
-            return take_utf8(c, GUARD_APPEND_PART_UTF8);
+            return take_utf8(c, GUARD_PLACE_PART_UTF8);
         if (!view_is_equal_nocase(what, VIEW_LIT("URL")) || !take(c, ' '))
             return false;
-        if (take_literal(c, GUARD_APPEND_PART))
+        if (take_literal(c, GUARD_PLACE_PART))
             return true;
         if (!take_astring(c))
             return false;
@@ -111,56 +111,91 @@ static bool take_message(struct cursor *c)
         return false;
     if (is_next(c, '"') && !(take_quoted(c) && take(c, ' ')))
         return false;
-    if (take_literal(c, GUARD_APPEND_MESSAGE))
+    if (take_literal(c, GUARD_PLACE_MESSAGE))
         return true;
     struct view how = take_atom(c);
     if (view_is_equal_nocase(how, VIEW_LIT("UTF8")))
-        return take_utf8(c, GUARD_APPEND_UTF8);
+        return take_utf8(c, GUARD_PLACE_UTF8);
     return view_is_equal_nocase(how, VIEW_LIT("CATENATE")) && take(c, ' ') && take(c, '(') &&
            take_parts(c);
 }
 
-bool guard_append_first(const struct guard_line *l, uint8_t *state)
+/* The entries of SETMETADATA: the first value may be a literal, and is the last one then. */
+static bool take_entries(struct cursor *c)
+{
+    bool is_first = true;
+
+    do {
+        if (!take_astring(c) || !take(c, ' '))
+            return false;
+        if (is_first && take_literal(c, GUARD_PLACE_VALUE))
+            return true;
+        if (!take_astring(c))
+            return false;
+        is_first = false;
+    } while (take(c, ' '));
+    return take(c, ')') && c->left.n == 0 && c->line->marker == GUARD_MARKER_NONE;
+}
+
+static bool take_metadata(struct cursor *c)
+{
+    if (take_literal(c, GUARD_PLACE_ENTRIES))
+        return true;
+    return take_astring(c) && take(c, ' ') && take(c, '(') && take_entries(c);
+}
+
+static bool take_append(struct cursor *c)
+{
+    if (take_literal(c, GUARD_PLACE_MAILBOX))
+        return true;
+    return take_astring(c) && take_message(c);
+}
+
+bool guard_grammar_first(const struct guard_line *l, uint8_t *place)
 {
     struct cursor c = { .left = l->body, .line = l };
     bool is_good = true;
 
     if (l->class == GUARD_CLASS_REPLACE)
-        is_good = take_atom(&c).n > 0 && take(&c, ' ');
-    is_good = is_good &&
-              (take_literal(&c, GUARD_APPEND_MAILBOX) || (take_astring(&c) && take_message(&c)));
-    *state = c.state;
+        is_good = take_atom(&c).n > 0 && take(&c, ' ') && take_append(&c);
+    else if (l->class == GUARD_CLASS_APPEND)
+        is_good = take_append(&c);
+    else if (l->class == GUARD_CLASS_METADATA)
+        is_good = take_metadata(&c);
+    *place = c.place;
     return is_good;
 }
 
-bool guard_append_rest(const struct guard_line *l, uint8_t *state)
+bool guard_grammar_rest(const struct guard_line *l, uint8_t *place)
 {
-    struct cursor c = { .left = l->body, .line = l, .state = *state };
-    bool is_good = false;
-
-    enum guard_append before = *state;
+    enum guard_place before = *place;
+    struct cursor c = { .left = l->body, .line = l, .place = *place };
+    bool is_good = true;
 
     switch (before) {
-    case GUARD_APPEND_MAILBOX:
+    case GUARD_PLACE_MAILBOX:
         is_good = take_message(&c);
         break;
-    case GUARD_APPEND_UTF8:
+    case GUARD_PLACE_UTF8:
         is_good = take(&c, ')') && take_more(&c);
         break;
-    case GUARD_APPEND_MESSAGE:
+    case GUARD_PLACE_MESSAGE:
         is_good = take_more(&c);
         break;
-    case GUARD_APPEND_PART_UTF8:
-        if (!take(&c, ')'))
-            break;
-        /* fall through */
-    case GUARD_APPEND_PART:
-        is_good = take(&c, ')') ? take_more(&c) : take(&c, ' ') && take_parts(&c);
+    case GUARD_PLACE_PART:
+    case GUARD_PLACE_PART_UTF8:
+        is_good = before == GUARD_PLACE_PART || take(&c, ')');
+        is_good = is_good && (take(&c, ')') ? take_more(&c) : take(&c, ' ') && take_parts(&c));
         break;
-    case GUARD_APPEND_NOT:
-        is_good = true;
+    case GUARD_PLACE_ENTRIES:
+        is_good = take(&c, ' ') && take(&c, '(') && take_entries(&c);
+        break;
+    case GUARD_PLACE_VALUE:
+        is_good = take(&c, ')') && c.left.n == 0 && l->marker == GUARD_MARKER_NONE;
+        break;
+    case GUARD_PLACE_ANY:
         break;
     }
-    *state = c.state;
+    *place = c.place;
     return is_good;
 }
