@@ -51,7 +51,7 @@ static int say_unreachable(const char *path, int why)
         "socket with --control PATH";
 
     if (why == EACCES || why == EPERM)
-        next = "run this as root, or as the user of the warden";
+        next = "run this as root, or as a member of the warden's group";
     (void)fprintf(stderr, "postern: the service is not reachable at %s (%s): %s\n", path,
                   strerror(why), next);
     return STATUS_UNREACHABLE;

@@ -6,6 +6,9 @@
 #include <stdio.h>
 
 static void add(struct report *r, const char *file, unsigned line, const char *path,
+                const char *format, va_list args) PRINTF(5, 0);
+
+static void add(struct report *r, const char *file, unsigned line, const char *path,
                 const char *format, va_list args)
 {
     char what[400];

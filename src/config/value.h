@@ -1,6 +1,7 @@
 /* value.h: one value of one setting: from the file (or the table's default) into its field.
  * The field owns what it points to; setting it again frees what was there. Errors: a fault in
- * words, "what is wrong: how to mend it", and the field as it was. Internal to src/config. Pure. */
+ * words, "what is wrong: how to mend it", and the field as it was. Internal to src/config, but for
+ * durations, which the command line reads with value_duration_parse. Pure. */
 #ifndef POSTERN_CONFIG_VALUE_H
 #define POSTERN_CONFIG_VALUE_H
 

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "net/channel.h"
+#include "net/poller.h"
 #include "net/resolve.h"
 #include "net/tls.h"
 #include "proto/protocol.h"
@@ -31,6 +32,7 @@ struct edge_upstream {
 
 struct edge {
     uv_loop_t *loop;
+    struct poller *poller;
     struct config *config;
     struct channel *boot;
     struct channel *warden; /* NULL: it is being restarted */

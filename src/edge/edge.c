@@ -3,6 +3,7 @@
 #include "edge/boot.h"
 #include "edge/context.h"
 #include "edge/session.h"
+#include "net/tls_memory.h"
 #include "supervisor/sandbox.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ void edge_session_ended(struct edge *e)
 {
     /* glibc keeps what a peak of sessions has left behind; the other processes can use it. */
     if (e->session_peak >= TRIM_FROM && e->session_count <= e->session_peak / 2) {
+        tls_memory_trim();
         (void)malloc_trim(0);
         e->session_peak = e->session_count;
     }
@@ -143,8 +145,9 @@ static enum err open_loop(struct edge *e)
     (void)uv_timer_init(e->loop, &e->drain_deadline);
     (void)uv_idle_init(e->loop, &e->resume);
     e->drain_deadline.data = e->resume.data = e;
+    e->poller = poller_open(e->loop);
     e->resolver = resolver_new(e->loop);
-    e->boot = e->resolver == NULL ? NULL : channel_open(&boot);
+    e->boot = e->poller == NULL || e->resolver == NULL ? NULL : channel_open(&boot);
     return e->boot == NULL ? ERR_IO : ERR_OK;
 }
 
@@ -155,7 +158,7 @@ int edge_main(void)
     sandbox_close_descriptors();
     log_open("edge", LOG_FORMAT_AUTO, LOG_INFO);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (sodium_init() < 0 || open_loop(e) != ERR_OK ||
+    if (!tls_memory_init() || sodium_init() < 0 || open_loop(e) != ERR_OK ||
         gethostname(e->host, sizeof(e->host) - 1) != 0) {
         log_event(LOG_ERROR, "edge-not-started", LOG_NUM("errno", errno));
         return 1;

@@ -15,7 +15,6 @@ struct pipe {
     size_t pass;        /* of these, how many may go as they are */
     struct buf put;     /* the guard's own octets, go first */
     bool is_ended;      /* the source has ended */
-    bool is_shut;       /* and the other side has been told */
     bool is_held;       /* the guard waits for the other side */
     bool is_blocked;    /* the target takes no more */
     bool is_moving;     /* the guard has made a step in this run */
@@ -166,13 +165,10 @@ static enum progress pipe_run(struct session *s, struct pipe *p, struct stream *
     return p->is_held ? PROGRESS_IDLE : PROGRESS_MORE;
 }
 
-/* A source that has ended, and nothing of it in flight: the other side is told (half-close). */
-static void pass_end(struct pipe *p, struct stream *to)
+/* Its source has ended, and nothing of it is in flight. */
+static bool is_spent(const struct pipe *p)
 {
-    if (p->is_ended && !p->is_shut && p->pass == 0 && p->put.n == 0) {
-        p->is_shut = true;
-        stream_shut(to);
-    }
+    return p->is_ended && p->pass == 0 && p->put.n == 0;
 }
 
 static void want(struct relay *r, struct session *s)
@@ -249,12 +245,12 @@ void relay_run(struct session *s)
         if (down == PROGRESS_OVER)
             return;
     } while (r->up.is_held && r->down.is_moving);
-    pass_end(&r->up, server);
-    pass_end(&r->down, &s->client);
-    if (r->down.is_shut) {
+    if (is_spent(&r->down)) {
         session_close(s, "upstream closed");
         return;
     }
+    if (is_spent(&r->up)) /* half-close: the upstream may still have much to say */
+        stream_shut(server);
     if (up == PROGRESS_MORE || down == PROGRESS_MORE)
         resume_later(s);
     want(r, s);

@@ -383,7 +383,7 @@ void session_warden_lost(struct session *s)
 
 static void begin_tls(struct session *s)
 {
-    SSL *ssl = tls_server_session(s->edge->tls, s->client.fd, s->gate->protocol->alpn);
+    SSL *ssl = tls_server_session(s->edge->tls, s->client.watch.fd, s->gate->protocol->alpn);
 
     if (ssl == NULL) {
         session_close(s, "no memory");
@@ -641,7 +641,7 @@ void session_start(struct edge *e, const struct gate *g, int fd, const struct ad
 {
     struct session *s = NEW(session);
 
-    if (s == NULL || stream_open(&s->client, e->loop, fd) != ERR_OK) {
+    if (s == NULL || stream_open(&s->client, e->poller, fd) != ERR_OK) {
         mem_free(s);
         return;
     }

@@ -124,7 +124,7 @@ static bool start_tls(struct upstream *u)
     const char *name = conf->server_name[0] != 0 ? conf->server_name : l->url->host;
     SSL *ssl = l->conf.upstream->tls == NULL
                    ? NULL
-                   : tls_client_session(l->conf.upstream->tls, u->stream.fd, name);
+                   : tls_client_session(l->conf.upstream->tls, u->stream.watch.fd, name);
 
     if (ssl == NULL) {
         fail(u, OUTCOME_UNAVAILABLE, "no memory for TLS");
@@ -259,7 +259,7 @@ static void set_keepalive(int fd, uint32_t seconds)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 }
 
-static void on_connected(void *owner, int fd, const struct conf_url *url)
+static void on_connected(void *owner, struct watch *from, const struct conf_url *url)
 {
     struct upstream *u = owner;
     struct upstream_login *l = u->login;
@@ -269,16 +269,13 @@ static void on_connected(void *owner, int fd, const struct conf_url *url)
 
     l->dial = NULL;
     l->url = url;
-    if (fd < 0) {
+    if (from == NULL) {
         fail(u, OUTCOME_UNAVAILABLE, "no address answers");
         return;
     }
     if (!url->is_unix)
-        set_keepalive(fd, l->conf.edge->config->session.keepalive_s);
-    if (stream_open(&u->stream, l->conf.edge->loop, fd) != ERR_OK) {
-        fail(u, OUTCOME_UNAVAILABLE, "no memory");
-        return;
-    }
+        set_keepalive(from->fd, l->conf.edge->config->session.keepalive_s);
+    stream_take(&u->stream, l->conf.edge->poller, from);
     u->is_open = true;
     u->stream.owner = u;
     u->stream.on_ready = on_ready;
@@ -292,8 +289,9 @@ static void on_connected(void *owner, int fd, const struct conf_url *url)
         if (!flush(u))
             return;
     }
+    stream_want(&u->stream, STREAM_READ);
     if (!is_tls)
-        stream_want(&u->stream, STREAM_READ);
+        on_ready(&u->stream);
     else if (start_tls(u))
         on_handshake(u);
 }
@@ -323,6 +321,7 @@ struct upstream *upstream_start(const struct upstream_conf *conf)
     l->deadline.data = u;
     (void)uv_timer_start(&l->deadline, on_deadline, c->connect_timeout_ms + c->login_timeout_ms, 0);
     const struct dial_conf dial = { .loop = conf->edge->loop,
+                                    .poller = conf->edge->poller,
                                     .resolver = conf->edge->resolver,
                                     .urls = c->imap,
                                     .url_count = c->imap_count,

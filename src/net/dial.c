@@ -12,10 +12,9 @@
 #define ATTEMPT_DELAY_MS 250 /* RFC 8305 §5 */
 
 struct attempt {
-    uv_poll_t poll;
+    struct watch watch; /* first, so that a watch is its attempt */
     struct dial *dial;
     struct addr address;
-    int fd;
     bool is_open;
 };
 
@@ -34,22 +33,22 @@ struct dial {
 
 static void start_url(struct dial *d);
 
-static void on_handle_closed(uv_handle_t *handle)
+static void release(struct dial *d)
 {
-    struct dial *d = handle->data;
-
     if (--d->handles == 0)
         mem_free(d);
 }
 
-static void on_attempt_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
-    struct attempt *a = handle->data;
+    release(handle->data);
+}
 
-    handle->data = a->dial;
-    if (a->fd >= 0)
-        (void)close(a->fd);
-    on_handle_closed(handle);
+static void on_attempt_closed(struct watch *w)
+{
+    const struct attempt *a = (const struct attempt *)(void *)w;
+
+    release(a->dial);
 }
 
 static void close_attempt(struct attempt *a)
@@ -57,7 +56,7 @@ static void close_attempt(struct attempt *a)
     if (!a->is_open)
         return;
     a->is_open = false;
-    uv_close((uv_handle_t *)&a->poll, on_attempt_closed);
+    poller_close(a->dial->conf.poller, &a->watch);
 }
 
 static void tear_down(struct dial *d)
@@ -78,19 +77,23 @@ void dial_cancel(struct dial *d)
         tear_down(d);
 }
 
-static void finish(struct dial *d, int fd)
+static void finish(struct dial *d, struct attempt *winner)
 {
     if (d->is_over)
         return;
     const struct dial_conf conf = d->conf;
     const struct conf_url *url = &conf.urls[d->url < conf.url_count ? d->url : 0];
+    /* The callee takes the winner's socket before the rest is torn down; the memory lives on until the
+     * loop's next turn. */
+    d->handles++;
+    conf.on_done(conf.owner, winner == NULL ? NULL : &winner->watch, url);
     tear_down(d);
-    conf.on_done(conf.owner, fd, url);
+    release(d);
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
-    finish(timer->data, -1);
+    finish(timer->data, NULL);
 }
 
 /* ---- one attempt --------------------------------------------------------------------------------- */
@@ -122,24 +125,24 @@ static void on_next(uv_timer_t *timer)
         start_attempt(d);
 }
 
-static void on_connected(uv_poll_t *poll, int status, int events)
+static void on_event(struct watch *w, bool is_readable, bool is_writable)
 {
-    struct attempt *a = poll->data;
+    struct attempt *a = (struct attempt *)(void *)w;
     struct dial *d = a->dial;
     int e = 0;
     socklen_t n = sizeof(e);
 
-    (void)events;
-    if (status < 0 || getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0 || e != 0) {
+    (void)is_readable;
+    if (!is_writable || d->is_over)
+        return;
+    if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0 || e != 0) {
         close_attempt(a);
         attempt_failed(d);
         return;
     }
-    const int fd = a->fd;
-    a->fd = -1; /* handed over: the poll handle goes without closing it */
     if (a->address.octets != 0)
         resolver_prefer(d->conf.resolver, d->conf.urls[d->url].host, &a->address);
-    finish(d, fd);
+    finish(d, a);
 }
 
 static socklen_t sockaddr_for(const struct conf_url *url, const struct addr *a,
@@ -191,20 +194,20 @@ static void start_attempt(struct dial *d)
 {
     struct attempt *a = &d->attempts[d->started];
 
-    a->dial = d;
-    a->address = d->addresses[d->started++];
-    a->fd = begin_connect(&d->conf.urls[d->url], &a->address);
-    if (a->fd < 0 || uv_poll_init(d->conf.loop, &a->poll, a->fd) != 0) {
-        if (a->fd >= 0)
-            (void)close(a->fd);
-        a->fd = -1;
+    *a = (struct attempt){ .watch = { .on_event = on_event, .on_closed = on_attempt_closed },
+                           .dial = d,
+                           .address = d->addresses[d->started] };
+    d->started++;
+    const int fd = begin_connect(&d->conf.urls[d->url], &a->address);
+    if (fd < 0 || poller_add(d->conf.poller, &a->watch, fd) != ERR_OK) {
+        if (fd >= 0)
+            (void)close(fd);
         attempt_failed(d);
         return;
     }
-    a->poll.data = a;
+    poller_watch_writing(d->conf.poller, &a->watch); /* a connection that is up is writable */
     a->is_open = true;
     d->handles++;
-    (void)uv_poll_start(&a->poll, UV_WRITABLE, on_connected);
     if (d->started < d->count)
         (void)uv_timer_start(&d->next, on_next, ATTEMPT_DELAY_MS, 0);
 }

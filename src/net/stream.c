@@ -5,9 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-/* The events of the socket that the wishes come down to. */
+/* The readiness that the wishes come down to. */
 static uint8_t needed(const struct stream *s)
 {
     uint8_t events = 0;
@@ -19,84 +17,76 @@ static uint8_t needed(const struct stream *s)
     return events;
 }
 
-static void watch(struct stream *s, uint8_t events)
+/* News that are not wanted now are kept: is_readable. A write is always tried before it is waited for. */
+static void on_event(struct watch *w, bool is_readable, bool is_writable)
 {
-    if (events == s->watched || s->is_closing)
-        return;
-    s->watched = events;
-    (void)uv_poll_start(&s->poll,
-                        ((events & STREAM_READ) != 0 ? UV_READABLE : 0) |
-                            ((events & STREAM_WRITE) != 0 ? UV_WRITABLE : 0),
-                        on_poll);
-}
+    struct stream *s = (struct stream *)(void *)w;
+    const uint8_t ready =
+        (uint8_t)((is_readable ? STREAM_READ : 0) | (is_writable ? STREAM_WRITE : 0));
 
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct stream *s = poll->data;
-    const uint8_t need = needed(s);
-    const uint8_t ready = (uint8_t)(((events & UV_READABLE) != 0 ? STREAM_READ : 0) |
-                                    ((events & UV_WRITABLE) != 0 ? STREAM_WRITE : 0));
-
-    /* On an error libuv has stopped watching: the next read or write will say what it is. */
-    if (status < 0)
-        s->watched = 0;
-    if (status < 0 || (ready & need) != 0)
+    s->is_readable = s->is_readable || is_readable;
+    if ((ready & needed(s)) != 0)
         s->on_ready(s);
-    else
-        watch(s, need); /* woken for what nobody waits for: only now is it worth a system call */
 }
 
-void stream_want(struct stream *s, uint8_t wanted)
+static void on_watch_closed(struct watch *w)
 {
-    s->wanted = wanted;
-    const uint8_t need = needed(s);
-    if ((need & (uint8_t)~s->watched) != 0)
-        watch(s, need);
-}
+    struct stream *s = (struct stream *)(void *)w;
 
-enum err stream_open(struct stream *s, uv_loop_t *loop, int fd)
-{
-    if (uv_poll_init(loop, &s->poll, fd) != 0) {
-        (void)close(fd);
-        s->fd = -1;
-        return ERR_MEMORY;
-    }
-    s->fd = fd;
-    s->ssl = NULL;
-    s->wanted = s->watched = 0;
-    s->is_read_blocked_on_write = s->is_write_blocked_on_read = false;
-    s->is_closing = s->is_shut = false;
-    s->poll.data = s;
-    return ERR_OK;
-}
-
-static void on_handle_closed(uv_handle_t *handle)
-{
-    struct stream *s = handle->data;
-
-    (void)close(s->fd);
-    s->fd = -1;
     s->on_closed(s);
+}
+
+static void init(struct stream *s, struct poller *p)
+{
+    *s = (struct stream){ .watch = { .on_event = on_event, .on_closed = on_watch_closed, .fd = -1 },
+                          .poller = p,
+                          .is_readable = true };
+}
+
+enum err stream_open(struct stream *s, struct poller *p, int fd)
+{
+    init(s, p);
+    const enum err e = poller_add(p, &s->watch, fd);
+    if (e != ERR_OK)
+        (void)close(fd);
+    return e;
+}
+
+void stream_take(struct stream *s, struct poller *p, struct watch *from)
+{
+    init(s, p);
+    poller_hand_over(p, from, &s->watch);
 }
 
 void stream_close(struct stream *s)
 {
-    if (s->is_closing || s->fd < 0)
+    if (s->is_closing || s->watch.fd < 0)
         return;
     s->is_closing = true;
     if (s->ssl != NULL) {
-        if (SSL_is_init_finished(s->ssl) && !s->is_shut)
+        /* A peer that has said its last word needs none of ours. To OpenSSL it counts as said all the
+         * same, or it would spoil the session for those that resume it. */
+        if (SSL_is_init_finished(s->ssl) && !s->is_shut && SSL_get_shutdown(s->ssl) == 0)
             (void)SSL_shutdown(s->ssl);
+        SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN);
         SSL_free(s->ssl);
         s->ssl = NULL;
         ERR_clear_error();
     }
-    uv_close((uv_handle_t *)&s->poll, on_handle_closed);
+    poller_close(s->poller, &s->watch);
 }
 
 void stream_start_tls(struct stream *s, SSL *ssl)
 {
     s->ssl = ssl;
+}
+
+static void watch_writing(struct stream *s)
+{
+    if (s->is_write_watched)
+        return;
+    s->is_write_watched = true;
+    poller_watch_writing(s->poller, &s->watch);
 }
 
 /* What a failed call of OpenSSL came to; notes which readiness it waits for. */
@@ -106,6 +96,10 @@ static ssize_t tls_result(struct stream *s, int r, bool *is_blocked, int other)
     const int e = SSL_get_error(s->ssl, r);
 
     *is_blocked = e == other;
+    if (e == SSL_ERROR_WANT_READ)
+        s->is_readable = false;
+    else if (e == SSL_ERROR_WANT_WRITE)
+        watch_writing(s);
     if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
         return STREAM_AGAIN;
     if (e == SSL_ERROR_ZERO_RETURN)
@@ -128,23 +122,31 @@ enum stream_handshake stream_handshake(struct stream *s)
     const int e = SSL_get_error(s->ssl, r);
     if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE)
         return HANDSHAKE_FAILED; /* the error queue is the caller's, for the log */
+    if (e == SSL_ERROR_WANT_WRITE)
+        watch_writing(s);
     stream_want(s, e == SSL_ERROR_WANT_READ ? STREAM_READ : STREAM_WRITE);
     return HANDSHAKE_AGAIN;
 }
 
-static ssize_t clear_result(ssize_t n, bool is_read)
+static ssize_t read_clear(struct stream *s, uint8_t *to, size_t n)
 {
-    if (n > 0)
-        return n;
-    if (n == 0)
-        return is_read ? STREAM_EOF : STREAM_AGAIN;
+    const ssize_t r = recv(s->watch.fd, to, n, 0);
+
+    if (r > 0)
+        return r;
+    if (r == 0)
+        return STREAM_EOF;
+    if (errno == EAGAIN)
+        s->is_readable = false;
     return errno == EAGAIN || errno == EINTR ? STREAM_AGAIN : STREAM_FAILED;
 }
 
 ssize_t stream_read(struct stream *s, uint8_t *to, size_t n)
 {
+    if (!s->is_readable && !stream_has_pending(s))
+        return STREAM_AGAIN;
     if (s->ssl == NULL)
-        return clear_result(recv(s->fd, to, n, 0), true);
+        return read_clear(s, to, n);
     errno = 0;
     const int r = SSL_read(s->ssl, to, (int)n);
     if (r > 0) {
@@ -154,10 +156,22 @@ ssize_t stream_read(struct stream *s, uint8_t *to, size_t n)
     return tls_result(s, r, &s->is_read_blocked_on_write, SSL_ERROR_WANT_WRITE);
 }
 
+static ssize_t write_clear(struct stream *s, const uint8_t *from, size_t n)
+{
+    const ssize_t r = send(s->watch.fd, from, n, MSG_NOSIGNAL);
+
+    if (r > 0)
+        return r;
+    if (r < 0 && errno != EAGAIN && errno != EINTR)
+        return STREAM_FAILED;
+    watch_writing(s);
+    return STREAM_AGAIN;
+}
+
 ssize_t stream_write(struct stream *s, const uint8_t *from, size_t n)
 {
     if (s->ssl == NULL)
-        return clear_result(send(s->fd, from, n, MSG_NOSIGNAL), false);
+        return write_clear(s, from, n);
     errno = 0;
     const int r = SSL_write(s->ssl, from, (int)n);
     if (r > 0) {
@@ -170,10 +184,10 @@ ssize_t stream_write(struct stream *s, const uint8_t *from, size_t n)
 
 void stream_shut(struct stream *s)
 {
-    if (s->is_shut || s->fd < 0 || s->is_closing)
+    if (s->is_shut || s->watch.fd < 0 || s->is_closing)
         return;
     s->is_shut = true;
     if (s->ssl != NULL && SSL_shutdown(s->ssl) < 0)
         ERR_clear_error();
-    (void)shutdown(s->fd, SHUT_WR);
+    (void)shutdown(s->watch.fd, SHUT_WR);
 }

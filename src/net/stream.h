@@ -1,14 +1,14 @@
-/* stream.h: one end of a session: a socket, TLS on it or not, and what the loop watches on it.
- * OpenSSL keeps the descriptor (one copy less); libuv only says when it is ready.
+/* stream.h: one end of a session: a socket, TLS on it or not, and what its owner waits for.
+ * OpenSSL keeps the descriptor (one copy less); the poller only says when it is ready.
  *
  * Owns: the descriptor and the SSL object. The struct is embedded in its owner, whose memory may only
- * be freed after on_closed, which libuv calls later.
+ * be freed after on_closed, which the poller calls later.
  * Runs in: edge, on its loop's thread. No allocation in read and write beyond OpenSSL's own. */
 #ifndef POSTERN_NET_STREAM_H
 #define POSTERN_NET_STREAM_H
 
 #include "base/view.h"
-#include "net/loop.h"
+#include "net/poller.h"
 
 #include <openssl/ssl.h>
 #include <sys/types.h>
@@ -21,23 +21,26 @@ enum { STREAM_AGAIN = 0, STREAM_EOF = -1, STREAM_FAILED = -2 };
 enum stream_handshake { HANDSHAKE_AGAIN = 0, HANDSHAKE_DONE, HANDSHAKE_FAILED };
 
 struct stream {
-    uv_poll_t poll;
-    SSL *ssl;    /* owned; NULL: clear */
-    void *owner; /* borrowed */
-    /* The socket is ready for something that was wanted. */
+    struct watch watch;     /* holds the descriptor, owned; first, so that a watch is its stream */
+    struct poller *poller;  /* borrowed */
+    SSL *ssl;               /* owned; NULL: clear */
+    void *owner;            /* borrowed */
+    /* The socket is ready for something that was wanted. Read or write until AGAIN. */
     void (*on_ready)(struct stream *s);
     void (*on_closed)(struct stream *s); /* the memory may go */
-    int fd;                              /* owned; -1: not open */
     uint8_t wanted;                      /* STREAM_READ | STREAM_WRITE: what the owner waits for */
-    uint8_t watched;                     /* what libuv has been told */
     bool is_read_blocked_on_write;       /* TLS: a read needs the socket to be writable, … */
     bool is_write_blocked_on_read;       /* … or the other way round */
+    bool is_readable;      /* the kernel may have octets: false saves the call that would say AGAIN */
+    bool is_write_watched; /* a write has blocked once: the poller reports that too */
     bool is_closing;
     bool is_shut; /* our side has ended */
 };
 
-/* Takes `fd` (non-blocking). ERR_MEMORY: the descriptor is closed, the struct is as after on_closed. */
-MUST_USE enum err stream_open(struct stream *s, uv_loop_t *loop, int fd);
+/* Takes `fd` (non-blocking). ERR_IO: the descriptor is closed, the struct is as after on_closed. */
+MUST_USE enum err stream_open(struct stream *s, struct poller *p, int fd);
+/* Takes the descriptor of a watch, which is done with then. */
+void stream_take(struct stream *s, struct poller *p, struct watch *from);
 /* Idempotent. Sends close_notify if TLS is up, without waiting. */
 void stream_close(struct stream *s);
 
@@ -51,8 +54,11 @@ ssize_t stream_write(struct stream *s, const uint8_t *from, size_t n);
 /* Half-close: no more octets from our side; reading goes on. */
 void stream_shut(struct stream *s);
 
-/* What to wait for now. Told to libuv only when it must be: epoll_ctl costs more than a spurious wake. */
-void stream_want(struct stream *s, uint8_t wanted);
+/* What to wait for, after a read or write has said AGAIN. */
+static inline void stream_want(struct stream *s, uint8_t wanted)
+{
+    s->wanted = wanted;
+}
 
 /* Octets that OpenSSL holds already, for which no readiness will come. */
 static inline bool stream_has_pending(const struct stream *s)

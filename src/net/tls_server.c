@@ -108,6 +108,8 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
     (void)alert;
     if (name == NULL)
         return SSL_TLSEXT_ERR_NOACK;
+    if (t->count == 1) /* nothing to choose from: spare the look into the certificate */
+        return SSL_TLSEXT_ERR_OK;
     for (size_t i = 0; i < t->count; i++) {
         if (X509_check_host(t->identities[i].leaf, name, 0, 0, NULL) == 1) {
             (void)SSL_set_SSL_CTX(ssl, t->identities[i].ctx);

@@ -48,15 +48,24 @@ static unsigned calls_of_edge(const struct config *c)
 static unsigned calls_of_warden(const struct config *c)
 {
     switch (c->password.source) {
+    case CONF_SOURCE_PAM:
+        return CALLS_BASE | CALLS_FILES | CALLS_INET | CALLS_UNIX | CALLS_MODULES | CALLS_FORK;
     case CONF_SOURCE_LDAP:
         return CALLS_BASE | CALLS_FILES | CALLS_INET | CALLS_UNIX | CALLS_MODULES;
-    case CONF_SOURCE_PAM:
-        return CALLS_BASE | CALLS_FILES | CALLS_INET | CALLS_UNIX | CALLS_MODULES | CALLS_HELPERS;
     case CONF_SOURCE_UPSTREAM:
     case CONF_SOURCE_FILE:
         break;
     }
     return CALLS_BASE | CALLS_FILES;
+}
+
+/* PAM's module for local accounts starts a set-group-ID helper, which nobody here may. It reads the
+ * shadow file itself when the warden's user is in that file's group; when not, its copy that fails
+ * to become the helper makes it say "unavailable", where a failing fork would make it say "wrong".
+ */
+static bool warden_has_groups(const struct config *c)
+{
+    return c->password.source == CONF_SOURCE_PAM;
 }
 
 const struct sandbox_profile sandbox_edge = {
@@ -70,6 +79,7 @@ const struct sandbox_profile sandbox_warden = {
     .has_files = true,
     .user = user_of_warden,
     .calls = calls_of_warden,
+    .has_groups = warden_has_groups,
 };
 
 bool sandbox_is_loose(void)
@@ -130,8 +140,6 @@ static bool chroot_into_nothing(void)
     return access("/proc", F_OK) != 0;
 }
 
-/* PAM's modules for local accounts read the shadow file through the groups of the user; all else
- * needs no group but its own. */
 static enum err drop_user(const struct user *u, bool is_keeping_groups)
 {
     gid_t groups[USER_GROUPS];
@@ -193,7 +201,7 @@ static enum err give_up_privileges(const struct sandbox_profile *p, const struct
     enum err e = ERR_OK;
 
     if (u != NULL) {
-        e = drop_user(u, (calls & CALLS_HELPERS) != 0);
+        e = drop_user(u, p->has_groups != NULL && p->has_groups(c));
         if (e != ERR_OK)
             return fail("user", e);
         say_rung("user");

@@ -48,12 +48,6 @@ static const char allowed_files[] =
     "truncate truncate64 ftruncate ftruncate64 fallocate fsync fdatasync sync_file_range fadvise64 "
     "fadvise64_64 flock chmod fchmod fchmodat utimensat futimesat utimes msync mlock munlock";
 
-/* A program that is started by PAM's modules, its start-up, and how it is waited for. */
-static const char allowed_helpers[] =
-    "execve fork vfork wait4 waitid dup2 kill arch_prctl prctl prlimit64 setrlimit "
-    "setuid setgid setreuid setregid setresuid setresgid setgroups capget getpgrp getpgid getsid "
-    "setsid getpriority getxattr fchown chown";
-
 static const char deadly[] =
     "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd "
     "mount umount umount2 mount_setattr move_mount fsopen fsmount fsconfig fspick open_tree "
@@ -61,11 +55,11 @@ static const char deadly[] =
     "init_module finit_module delete_module kexec_load kexec_file_load reboot bpf perf_event_open "
     "userfaultfd add_key request_key keyctl iopl ioperm modify_ldt personality "
     "open_by_handle_at lookup_dcookie mknod mknodat settimeofday clock_settime clock_settime64 "
-    "clock_adjtime adjtimex sethostname setdomainname syslog vhangup";
+    "clock_adjtime adjtimex sethostname setdomainname syslog vhangup "
+    "setuid setgid setreuid setregid setresuid setresgid setgroups setfsuid "
+    "setfsgid capset";
 
-static const char deadly_without_helpers[] = "execve execveat setuid setgid setreuid setregid "
-                                             "setresuid setresgid setgroups setfsuid setfsgid "
-                                             "capset";
+static const char deadly_without_fork[] = "execve execveat";
 
 /* Adds one action for each word of the list; names that this machine does not have are left out. */
 static int add_list(scmp_filter_ctx filter, uint32_t action, const char *list)
@@ -163,9 +157,9 @@ static int add_modules(scmp_filter_ctx filter)
     return e != 0 ? e : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 0);
 }
 
-static int add_helpers(scmp_filter_ctx filter)
+static int add_fork(scmp_filter_ctx filter)
 {
-    const int e = add_list(filter, SCMP_ACT_ALLOW, allowed_helpers);
+    const int e = add_list(filter, SCMP_ACT_ALLOW, "fork wait4 waitid dup2");
 
     return e != 0 ? e : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 0);
 }
@@ -182,8 +176,8 @@ static int fill(scmp_filter_ctx filter, unsigned calls)
         e = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (e == 0)
         e = add_list(filter, SCMP_ACT_KILL_PROCESS, deadly);
-    if (e == 0 && (calls & CALLS_HELPERS) == 0)
-        e = add_list(filter, SCMP_ACT_KILL_PROCESS, deadly_without_helpers);
+    if (e == 0 && (calls & CALLS_FORK) == 0)
+        e = add_list(filter, SCMP_ACT_KILL_PROCESS, deadly_without_fork);
     if (e == 0)
         e = add_base(filter);
     if (e == 0)
@@ -192,8 +186,8 @@ static int fill(scmp_filter_ctx filter, unsigned calls)
         e = add_list(filter, SCMP_ACT_ALLOW, allowed_files);
     if (e == 0 && (calls & CALLS_MODULES) != 0)
         e = add_modules(filter);
-    if (e == 0 && (calls & CALLS_HELPERS) != 0)
-        e = add_helpers(filter);
+    if (e == 0 && (calls & CALLS_FORK) != 0)
+        e = add_fork(filter);
     return e;
 }
 

@@ -24,11 +24,9 @@
     (RIGHTS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                \
      LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |   \
      RIGHT_TRUNCATE)
-#define RIGHTS_RUN (RIGHTS_READ | LANDLOCK_ACCESS_FS_EXECUTE)
 /* What can be granted on a file that is no folder. */
 #define RIGHTS_OF_FILES                                                                            \
-    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE |   \
-     RIGHT_TRUNCATE)
+    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | RIGHT_TRUNCATE)
 
 struct ruleset {
     uint64_t files, net, scoped;
@@ -60,11 +58,9 @@ static const struct path_rights paths_of_names[] = {
 /* Modules are chosen by the administrator and read their own files; file modes still hold. */
 static const struct path_rights paths_of_pam[] = {
     { "/etc", RIGHTS_READ },
-    { "/usr/lib", RIGHTS_RUN },
-    { "/lib", RIGHTS_RUN },
-    { "/lib64", RIGHTS_RUN },
-    { "/usr/sbin/unix_chkpwd", RIGHTS_RUN },
-    { "/sbin/unix_chkpwd", RIGHTS_RUN },
+    { "/usr/lib", RIGHTS_READ },
+    { "/lib", RIGHTS_READ },
+    { "/lib64", RIGHTS_READ },
     { "/usr/share", RIGHTS_READ },
     { "/var/lib/sss", RIGHTS_READ },
     { "/var/lib/extrausers", RIGHTS_READ },
@@ -139,13 +135,13 @@ static bool add_warden(int ruleset, uint64_t handled, const struct config *c)
 }
 
 /* As much as this kernel can forbid. Modules of PAM may speak to services by abstract sockets. */
-static struct ruleset handled_rights(long abi, bool has_helpers)
+static struct ruleset handled_rights(long abi, bool has_modules)
 {
     return (struct ruleset){
         .files = RIGHTS_ABI_1 | (abi >= 2 ? RIGHT_REFER : 0) | (abi >= 3 ? RIGHT_TRUNCATE : 0) |
                  (abi >= 5 ? RIGHT_IOCTL_DEV : 0),
         .net = abi >= 4 ? NET_BIND : 0,
-        .scoped = abi < 6 ? 0 : SCOPE_SIGNAL | (has_helpers ? 0 : SCOPE_ABSTRACT),
+        .scoped = abi < 6 ? 0 : SCOPE_SIGNAL | (has_modules ? 0 : SCOPE_ABSTRACT),
     };
 }
 
@@ -155,7 +151,7 @@ int sandbox_files_prepare(const struct sandbox_profile *p, const struct config *
 
     if (abi < 1)
         return -1;
-    const struct ruleset attr = handled_rights(abi, (p->calls(c) & CALLS_HELPERS) != 0);
+    const struct ruleset attr = handled_rights(abi, (p->calls(c) & CALLS_MODULES) != 0);
     const size_t size = abi >= 6   ? sizeof(attr)
                         : abi >= 4 ? offsetof(struct ruleset, scoped)
                                    : offsetof(struct ruleset, net);

@@ -12,7 +12,7 @@ enum sandbox_calls {
     CALLS_UNIX = 4,     /* Unix sockets towards others */
     CALLS_FILES = 8,    /* files, as far as Landlock lets them */
     CALLS_MODULES = 16, /* executable mappings: libraries loaded later (PAM, name services) */
-    CALLS_HELPERS = 32, /* starting a program: PAM's unix_chkpwd */
+    CALLS_FORK = 32,    /* copies of itself; a program still cannot be started */
 };
 
 struct sandbox_profile {
@@ -20,6 +20,8 @@ struct sandbox_profile {
     bool has_files;   /* else: chroot into nothing, and no Landlock rule */
     const char *(*user)(const struct config *c);
     unsigned (*calls)(const struct config *c); /* enum sandbox_calls */
+    /* May it keep the supplementary groups of its user? NULL: no. */
+    bool (*has_groups)(const struct config *c);
 };
 
 /* A ruleset for sandbox_files_enter. -1 with errno ENOSYS or EOPNOTSUPP: there is no Landlock. */

@@ -6,9 +6,11 @@
 static size_t utf8_length(struct view v)
 {
     const uint8_t a = v.p[0];
-    const size_t n = a < 0x80 ? 1 : a >= 0xc2 && a < 0xe0 ? 2 : a >= 0xe0 && a < 0xf0 ? 3
-                                : a >= 0xf0 && a < 0xf5   ? 4
-                                                          : 0;
+    const size_t n = a < 0x80                ? 1
+                     : a >= 0xc2 && a < 0xe0 ? 2
+                     : a >= 0xe0 && a < 0xf0 ? 3
+                     : a >= 0xf0 && a < 0xf5 ? 4
+                                             : 0;
     if (n == 0 || n > v.n)
         return 0;
     for (size_t i = 1; i < n; i++)

@@ -1,13 +1,9 @@
 #include "warden/control_inner.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "warden/account.h"
-#include "warden/record.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,12 +23,10 @@ static const struct command commands[] = {
     { WIRE_account_list, ACCOUNT_ABSENT, NULL, control_account_list, NULL },
     { WIRE_account_show, ACCOUNT_NEEDED, NULL, control_account_show,
       control_account_show_sessions },
-    { WIRE_account_enable, ACCOUNT_NEEDED, NULL, control_account_enable,
-      control_account_enabled },
-    { WIRE_account_remove, ACCOUNT_NEEDED, NULL, control_account_remove,
-      control_account_removed },
-    { WIRE_app_password_add, ACCOUNT_NEEDED, control_app_password_check,
-      control_app_password_add, control_changed },
+    { WIRE_account_enable, ACCOUNT_NEEDED, NULL, control_account_enable, control_account_enabled },
+    { WIRE_account_remove, ACCOUNT_NEEDED, NULL, control_account_remove, control_account_removed },
+    { WIRE_app_password_add, ACCOUNT_NEEDED, control_app_password_check, control_app_password_add,
+      control_changed },
     { WIRE_app_password_list, ACCOUNT_OPTIONAL, NULL, control_app_password_list, NULL },
     { WIRE_app_password_revoke, ACCOUNT_ABSENT, NULL, control_app_password_revoke,
       control_app_password_revoked },
@@ -46,118 +40,7 @@ static const struct command commands[] = {
     { WIRE_status, ACCOUNT_ABSENT, NULL, control_status, control_status_finish },
 };
 
-/* ---- what commands use ----------------------------------------------------------------------------- */
-
-void request_fail(struct request *r, enum err status, const char *format, ...)
-{
-    va_list args;
-
-    CHECK(status != ERR_OK);
-    r->status = status;
-    va_start(args, format);
-    (void)vsnprintf(r->text, sizeof(r->text), format, args);
-    va_end(args);
-}
-
-void request_say(struct request *r, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(r->text, sizeof(r->text), format, args);
-    va_end(args);
-}
-
-void request_fail_store(struct request *r, enum err e)
-{
-    request_fail(r, e == ERR_MEMORY ? ERR_MEMORY : e == ERR_BUSY ? ERR_BUSY : ERR_IO,
-                 "the store is out of service (%s): see the log of the service, and whether its "
-                 "disk is full; then try again",
-                 err_text(e));
-}
-
-void request_row(struct request *r, enum wire_number number, const void *row)
-{
-    AUTO_BUF(frame, LIMIT_FRAME);
-
-    if (wire_encode(number, row, &frame) != ERR_OK) {
-        r->rows.is_failed = true;
-        return;
-    }
-    const uint32_t n = (uint32_t)frame.n;
-    buf_put(&r->rows, view_of(&n, sizeof(n)));
-    buf_put(&r->rows, buf_view(&frame));
-}
-
-static void fill_event(const struct request *r, struct store_event *e, enum event_kind kind,
-                       const char *credential, const char *reason)
-{
-    char actor[32];
-
-    (void)snprintf(actor, sizeof(actor), "uid %u", (unsigned)r->uid);
-    e->at = r->w->wall_s();
-    event_copy(e->kind, sizeof(e->kind), view_text(event_text(kind)));
-    event_copy(e->account, sizeof(e->account), view_text(r->account));
-    event_copy(e->credential, sizeof(e->credential), view_text(credential));
-    event_copy(e->reason, sizeof(e->reason), view_text(reason));
-    event_copy(e->actor, sizeof(e->actor), view_text(actor));
-}
-
-static void log_act(const struct request *r, enum event_kind kind, const char *credential)
-{
-    log_event(LOG_INFO, event_text(kind), LOG_TEXT("account", r->account),
-              LOG_TEXT("credential", credential), LOG_NUM("uid", r->uid));
-}
-
-void request_record(struct request *r, enum event_kind kind, const char *credential,
-                    const char *reason)
-{
-    struct store_write write = { .kind = STORE_WRITE_EVENT };
-
-    fill_event(r, &write.event, kind, credential, reason);
-    const enum err e = store_write(r->w->store, &write, 1);
-    if (e != ERR_OK)
-        request_fail(r, ERR_IO, "done, but the event log could not be written (%s)", err_text(e));
-    r->is_recorded = e == ERR_OK;
-    log_act(r, kind, credential);
-}
-
-void request_record_later(struct request *r, enum event_kind kind, const char *credential,
-                          const char *reason)
-{
-    struct store_write *write = writer_next(r->w->writer);
-
-    log_act(r, kind, credential);
-    if (write == NULL)
-        return;
-    write->kind = STORE_WRITE_EVENT;
-    fill_event(r, &write->event, kind, credential, reason);
-}
-
-void control_changed(struct request *r)
-{
-    throttle_forget_answers(r->w->throttle);
-}
-
-void request_revoked(struct request *r)
-{
-    r->w->revision++;
-    throttle_forget_answers(r->w->throttle);
-}
-
-bool request_needs_account(struct request *r, struct store_account *ret)
-{
-    const enum err e = store_account_find(r->w->store, r->account, ret);
-
-    if (e == ERR_NOT_FOUND)
-        request_fail(r, e, "there is no account %s: add it with \"postern account add %s\"",
-                     r->account, r->account);
-    else if (e != ERR_OK)
-        request_fail_store(r, e);
-    return e == ERR_OK;
-}
-
-/* ---- a request's life ------------------------------------------------------------------------------ */
+/* ---- a request's life ---------------------------------------------------------------------- */
 
 static void request_free(struct request *r)
 {
@@ -215,8 +98,7 @@ static void answer(struct request *r)
         c->last_event = r->last_event;
     c->is_following = c->is_following && r->status == ERR_OK;
     if (!c->is_following) {
-        const struct wire_done done = { .status = (uint8_t)r->status,
-                                        .text = view_text(r->text) };
+        const struct wire_done done = { .status = (uint8_t)r->status, .text = view_text(r->text) };
         channel_send(c->channel, WIRE_done, &done, -1);
     }
     request_free(r);
@@ -278,7 +160,7 @@ static struct request *request_new(struct client *c, const struct command *comma
     return r;
 }
 
-/* ---- following events -------------------------------------------------------------------------------- */
+/* ---- following events ---------------------------------------------------------------------- */
 
 /* Who follows asks the store again whenever something was written: no gap between the list and what
  * comes later, and no queue for who reads slowly. */
@@ -311,7 +193,7 @@ void control_events_written(struct warden *w)
             follow(c);
 }
 
-/* ---- clients ----------------------------------------------------------------------------------------- */
+/* ---- clients ------------------------------------------------------------------------------- */
 
 static void client_close(struct client *c)
 {
@@ -357,9 +239,8 @@ static void check_account(struct request *r, const struct wire_message *m)
         (r->command->account == ACCOUNT_OPTIONAL && text.n == 0))
         return;
     if (!account_normalise(text, r->w->config->domain, r->account))
-        request_fail(r, ERR_INVALID,
-                     "\"%.*s\" cannot be an account: write it as user@example.org", (int)text.n,
-                     (const char *)text.p);
+        request_fail(r, ERR_INVALID, "\"%.*s\" cannot be an account: write it as user@example.org",
+                     (int)text.n, (const char *)text.p);
 }
 
 static void deny(struct client *c, enum err status, const char *text)
@@ -385,8 +266,9 @@ static void on_message(void *owner, struct channel *channel, const struct wire_m
         return;
     }
     if (!c->is_admitted) {
-        deny(c, ERR_DENIED, "only root, the user of the warden and members of its group may do "
-                            "this: try again as one of them");
+        deny(c, ERR_DENIED,
+             "only root, the user of the warden and members of its group may do "
+             "this: try again as one of them");
         return;
     }
     struct request *r = request_new(c, command);
@@ -410,7 +292,7 @@ static void on_end(void *owner, struct channel *channel, const char *reason)
     client_close(owner);
 }
 
-/* ---- the socket -------------------------------------------------------------------------------------- */
+/* ---- the socket ---------------------------------------------------------------------------- */
 
 static bool is_in_group(int fd, gid_t primary)
 {

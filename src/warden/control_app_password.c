@@ -8,7 +8,7 @@
 
 #define PROBED_PROTOCOL 1 /* imap: the mailbox is where the password is at home */
 
-/* ---- values ---------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------- */
 
 static void check_values(struct request *r)
 {
@@ -26,8 +26,8 @@ static void check_values(struct request *r)
     else if (a->expires_at != 0 && a->expires_at <= r->w->wall_s())
         request_fail(r, ERR_INVALID, "the end lies in the past: give a later one, or none");
     else if (a->network.n != 0 && !network_parse(text, &n))
-        request_fail(r, ERR_INVALID,
-                     "\"%s\" is no network: write 192.0.2.0/24 or 2001:db8::/48", text);
+        request_fail(r, ERR_INVALID, "\"%s\" is no network: write 192.0.2.0/24 or 2001:db8::/48",
+                     text);
     else if (a->network.n != 0)
         (void)network_text(&n, r->value.network);
 }
@@ -56,11 +56,12 @@ static void check_mailbox_password(struct request *r, const struct conf_upstream
                      "under the app password: give it",
                      u->name);
     else if (!is_line(password))
-        request_fail(r, ERR_INVALID, "the mailbox password holds a line break: it cannot be sent "
-                                     "to the mail server");
+        request_fail(r, ERR_INVALID,
+                     "the mailbox password holds a line break: it cannot be sent "
+                     "to the mail server");
 }
 
-/* ---- is the mailbox password right? ------------------------------------------------------------------ */
+/* ---- is the mailbox password right? -------------------------------------------------------- */
 
 static void on_probed(void *arg, enum outcome result)
 {
@@ -74,8 +75,9 @@ static void on_probed(void *arg, enum outcome result)
                      "the mail server does not take this mailbox password: type it again");
         break;
     case OUTCOME_UNAVAILABLE:
-        request_fail(r, ERR_BUSY, "the mail server could not be asked whether the mailbox password "
-                                  "is right: try again, or take it unchecked with --no-check");
+        request_fail(r, ERR_BUSY,
+                     "the mail server could not be asked whether the mailbox password "
+                     "is right: try again, or take it unchecked with --no-check");
         break;
     }
     request_go_on(r);
@@ -102,12 +104,13 @@ void control_app_password_check(struct request *r)
     r->is_waiting = true;
     if (probe_start(r->w, &probe) != ERR_OK) {
         r->is_waiting = false;
-        request_fail(r, ERR_BUSY, "no edge is there to ask the mail server whether the mailbox "
-                                  "password is right: try again, or use --no-check");
+        request_fail(r, ERR_BUSY,
+                     "no edge is there to ask the mail server whether the mailbox "
+                     "password is right: try again, or use --no-check");
     }
 }
 
-/* ---- making one -------------------------------------------------------------------------------------- */
+/* ---- making one ---------------------------------------------------------------------------- */
 
 static enum err seal(struct request *r, const struct app_password *p,
                      struct store_app_password *row)
@@ -175,7 +178,7 @@ void control_app_password_add(struct request *r)
     app_password_done(&p);
 }
 
-/* ---- listing and revoking ---------------------------------------------------------------------------- */
+/* ---- listing and revoking ------------------------------------------------------------------ */
 
 static bool app_password_row(void *arg, const struct store_app_password *p)
 {

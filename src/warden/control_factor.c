@@ -9,10 +9,10 @@
 
 #define INVITATION_OCTETS 32 /* 256 random bits */
 #define INVITATION_TEXT   64
-#define INVITATION_S      (3 * 24 * 3600)  /* when the request does not say */
+#define INVITATION_S      (3 * 24 * 3600) /* when the request does not say */
 #define INVITATION_MOST_S (30 * 24 * 3600)
 
-/* ---- invitations ------------------------------------------------------------------------------------- */
+/* ---- invitations --------------------------------------------------------------------------- */
 
 void control_invite_check(struct request *r)
 {
@@ -76,7 +76,7 @@ void control_invite(struct request *r)
     secret_wipe(token, sizeof(token));
 }
 
-/* ---- TOTP -------------------------------------------------------------------------------------------- */
+/* ---- TOTP ---------------------------------------------------------------------------------- */
 
 static void show_totp(struct request *r, const uint8_t seed[TOTP_SEED_OCTETS])
 {
@@ -119,7 +119,7 @@ void control_totp_enrol(struct request *r)
     secret_wipe(seed, sizeof(seed));
 }
 
-/* ---- leases ------------------------------------------------------------------------------------------ */
+/* ---- leases -------------------------------------------------------------------------------- */
 
 void control_lease_check(struct request *r)
 {
@@ -131,8 +131,8 @@ void control_lease_check(struct request *r)
     if (a->network.n == 0 && a->device.n == 0)
         request_fail(r, ERR_INVALID, "a lease needs a network or a device");
     else if (a->network.n != 0 && !network_parse(text, &n))
-        request_fail(r, ERR_INVALID,
-                     "\"%s\" is no network: write 192.0.2.0/24 or 2001:db8::/48", text);
+        request_fail(r, ERR_INVALID, "\"%s\" is no network: write 192.0.2.0/24 or 2001:db8::/48",
+                     text);
     else if (!account_is_printable(a->device))
         request_fail(r, ERR_INVALID, "a device's label holds no control characters");
     else if (a->expires_at <= r->w->wall_s())

@@ -1,7 +1,7 @@
-/* control_inner.h: what control.c shares with the files of its commands. A command has three parts, any
- * of which may be missing: `prepare` on the loop (values are checked here), `run` on the pool (the
- * store), `finish` on the loop (sessions are ended here). After a part that has failed the next ones
- * are left out. */
+/* control_inner.h: what control.c shares with the files of its commands. A command has three parts,
+ * any of which may be missing: `prepare` on the loop (values are checked here), `run` on the pool
+ * (the store), `finish` on the loop (sessions are ended here). After a part that has failed the
+ * next ones are left out. */
 #ifndef POSTERN_WARDEN_CONTROL_INNER_H
 #define POSTERN_WARDEN_CONTROL_INNER_H
 
@@ -40,11 +40,11 @@ struct request {
     struct client *client; /* borrowed; NULL: has hung up */
     uint32_t uid;
     const struct command *command;
-    struct buf frame;     /* owned; wiped: may hold a secret */
-    union wire_any any;   /* into `frame` */
+    struct buf frame;         /* owned; wiped: may hold a secret */
+    union wire_any any;       /* into `frame` */
     char account[STORE_NAME]; /* normalised, or "" */
     enum err status;
-    char text[512]; /* of `done` */
+    char text[512];  /* of `done` */
     struct buf rows; /* owned: length, frame, length, frame …; wiped */
     size_t rows_sent;
     uint64_t last_event; /* of the events listed */

@@ -5,7 +5,7 @@
 #include "warden/record.h"
 #include "warden/sessions.h"
 
-/* ---- sessions ---------------------------------------------------------------------------------------- */
+/* ---- sessions ------------------------------------------------------------------------------ */
 
 static const char *tls_name(uint16_t version)
 {
@@ -75,8 +75,9 @@ void control_session_check(struct request *r)
     if (id.n == 0 && r->account[0] == '\0')
         request_fail(r, ERR_INVALID, "name a session (see \"postern session list\") or an account");
     else if (id.n != 0 && !parse_id(id, &r->value.session))
-        request_fail(r, ERR_INVALID, "a session is named by up to 16 hexadecimal digits: see "
-                                     "\"postern session list\"");
+        request_fail(r, ERR_INVALID,
+                     "a session is named by up to 16 hexadecimal digits: see "
+                     "\"postern session list\"");
 }
 
 void control_session_end(struct request *r)
@@ -93,7 +94,8 @@ void control_session_end(struct request *r)
                                             .session = is_one ? &r->value.session : NULL };
     const uint32_t n = is_one && s == NULL ? 0 : sessions_end(r->w, &filter, "ended-by-operator");
     if (n == 0) {
-        request_fail(r, ERR_NOT_FOUND, "there is no such live session: see \"postern session list\"");
+        request_fail(r, ERR_NOT_FOUND,
+                     "there is no such live session: see \"postern session list\"");
         return;
     }
     r->w->revision++;
@@ -101,7 +103,7 @@ void control_session_end(struct request *r)
     request_say(r, "%u live session%s ended", n, n == 1 ? "" : "s");
 }
 
-/* ---- events ------------------------------------------------------------------------------------------ */
+/* ---- events -------------------------------------------------------------------------------- */
 
 static bool event_row(void *arg, const struct store_event *e)
 {
@@ -137,8 +139,9 @@ void control_event_list(struct request *r)
     if (e != ERR_OK)
         request_fail_store(r, e);
     else if (r->is_newer && r->value.count >= CONTROL_FOLLOWED)
-        request_fail(r, ERR_BUSY, "more events happened than could be shown: see \"postern events\" "
-                                  "for the latest");
+        request_fail(r, ERR_BUSY,
+                     "more events happened than could be shown: see \"postern events\" "
+                     "for the latest");
 }
 
 void control_event_follow(struct request *r)
@@ -152,7 +155,7 @@ void control_event_follow(struct request *r)
     c->is_behind = true; /* what happened since the list was made */
 }
 
-/* ---- status ------------------------------------------------------------------------------------------ */
+/* ---- status -------------------------------------------------------------------------------- */
 
 static bool count_account(void *arg, const struct store_account *a)
 {

@@ -46,9 +46,12 @@ enum err core_open(struct warden *w)
     };
     w->throttle = throttle_new(&throttle);
     w->reuse = reuse_new(&w->keys, CORE_REUSE);
+    w->rows = rows_new(&w->keys);
+    w->uses = memo_new(CORE_USES, sizeof(uint64_t));
     w->registry = registry_new();
     w->writer = writer_new(&writer);
-    if (w->throttle == NULL || w->reuse == NULL || w->registry == NULL || w->writer == NULL)
+    if (w->throttle == NULL || w->reuse == NULL || w->rows == NULL || w->uses == NULL ||
+        w->registry == NULL || w->writer == NULL)
         return ERR_MEMORY;
     w->parts = (struct verdict_parts){
         .config = w->config,
@@ -57,6 +60,7 @@ enum err core_open(struct warden *w)
         .passwords = w->passwords,
         .throttle = w->throttle,
         .reuse = w->reuse,
+        .rows = w->rows,
     };
     w->started_at = w->wall_s();
     return ERR_OK;
@@ -66,6 +70,8 @@ void core_close(struct warden *w)
 {
     writer_free(w->writer);
     registry_free(w->registry);
+    memo_free(w->uses);
+    rows_free(w->rows);
     reuse_free(w->reuse);
     throttle_free(w->throttle);
     password_free(w->passwords);

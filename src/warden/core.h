@@ -1,6 +1,6 @@
-/* core.h: what the parts of the warden share: one struct, made by warden.c and passed around. All of it
- * belongs to the loop's thread, but for what struct verdict_parts says of its own.
- * Runs in: warden. */
+/* core.h: what the parts of the warden share: one struct, made by warden.c and passed around. All
+ * of it belongs to the loop's thread, but for what struct verdict_parts says of its own. Runs in:
+ * warden. */
 #ifndef POSTERN_WARDEN_CORE_H
 #define POSTERN_WARDEN_CORE_H
 
@@ -13,6 +13,7 @@
 #include "warden/writer.h"
 
 #define CORE_TABLE 65536 /* entries of each bounded table of the throttle: 2 to 6 MB when full */
+#define CORE_USES  4096  /* app passwords whose last use was written a moment ago */
 #define CORE_REUSE 4096  /* one-time codes in their reuse window */
 
 struct link;
@@ -22,26 +23,28 @@ struct probe;
 struct resumed;
 
 struct warden {
-    uv_loop_t *loop; /* borrowed */
-    struct config *config;              /* owned */
-    struct keys keys;                   /* owned */
-    struct store *store;                /* owned */
-    struct password_source *passwords;  /* owned; NULL: upstream */
-    struct throttle *throttle;          /* owned */
-    struct reuse *reuse;                /* owned */
-    struct registry *registry;          /* owned */
-    struct writer *writer;              /* owned */
-    struct verdict_parts parts;         /* borrows the above */
+    uv_loop_t *loop;                   /* borrowed */
+    struct config *config;             /* owned */
+    struct keys keys;                  /* owned */
+    struct store *store;               /* owned */
+    struct password_source *passwords; /* owned; NULL: upstream */
+    struct throttle *throttle;         /* owned */
+    struct reuse *reuse;               /* owned */
+    struct rows *rows;                 /* owned */
+    struct memo *uses;                 /* owned; of record.c */
+    struct registry *registry;         /* owned */
+    struct writer *writer;             /* owned */
+    struct verdict_parts parts;        /* borrows the above */
     struct jobs jobs;
     struct metrics metrics;
     int64_t (*wall_s)(void);            /* the wall clock, replaceable */
     uint64_t (*clock_ms)(uv_loop_t *l); /* the loop's clock, replaceable */
     int64_t started_at;
 
-    struct link *links;     /* verdict channels, owned */
-    struct control *control; /* owned; NULL: no socket */
+    struct link *links;                    /* verdict channels, owned */
+    struct control *control;               /* owned; NULL: no socket */
     struct metrics_server *metrics_server; /* owned; NULL: no socket */
-    struct probe *probes;   /* under way */
+    struct probe *probes;                  /* under way */
     uint64_t next_probe;
     struct resumed *resumed; /* owned; wait to be looked up; NULL: none */
     uint64_t revision; /* counts revocations: a judgement that began before one is made again */

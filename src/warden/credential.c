@@ -8,7 +8,7 @@ static void fail(struct judgement *j, enum reason why)
     j->reason = why;
 }
 
-/* ---- app passwords ------------------------------------------------------------------------------- */
+/* ---- app passwords ------------------------------------------------------------------------- */
 
 static bool is_from(const char *network, const struct addr *source)
 {
@@ -17,7 +17,8 @@ static bool is_from(const char *network, const struct addr *source)
     return network[0] == '\0' || (network_parse(network, &n) && network_holds(&n, source));
 }
 
-/* The label is what the client says of itself; a client that says nothing is a device of that kind. */
+/* The label is what the client says of itself; a client that says nothing is a device of that kind.
+ */
 static const char *device_of(const struct judgement *j)
 {
     return j->client[0] == '\0' ? "(unnamed)" : j->client;
@@ -43,8 +44,7 @@ static bool needs_binding(const struct store_app_password *row, const struct jud
     return true;
 }
 
-static enum err bind(const struct verdict_parts *parts, struct judgement *j,
-                     const struct store_app_password *row)
+static enum err bind(const struct verdict_parts *parts, const struct judgement *j)
 {
     const struct network near =
         network_around(&j->source, CREDENTIAL_BIND_PREFIX4, CREDENTIAL_BIND_PREFIX6);
@@ -55,20 +55,20 @@ static enum err bind(const struct verdict_parts *parts, struct judgement *j,
         return ERR_INVALID;
     if (is_network)
         (void)network_text(&near, network);
-    return store_app_password_bind(parts->store, row->id, network, is_network ? "" : device_of(j));
+    return store_app_password_bind(parts->store, j->row.id, network,
+                                   is_network ? "" : device_of(j));
 }
 
 /* Binds at first use. When somebody else was first, what they bound it to decides. */
-static bool take_binding(const struct verdict_parts *parts, struct judgement *j,
-                         struct store_app_password *row)
+static bool take_binding(const struct verdict_parts *parts, struct judgement *j)
 {
-    if (!needs_binding(row, j))
+    if (!needs_binding(&j->row, j))
         return true;
-    enum err e = bind(parts, j, row);
+    enum err e = bind(parts, j);
     j->is_bound = e == ERR_OK;
     if (e == ERR_EXISTS)
-        e = store_app_password_find(parts->store, row->id, row);
-    if (e == ERR_OK && !j->is_bound && !is_where_bound(row, j))
+        e = store_app_password_find(parts->store, j->presented.public, &j->row);
+    if (e == ERR_OK && !j->is_bound && !is_where_bound(&j->row, j))
         e = ERR_INVALID;
     if (e != ERR_OK)
         fail(j, e == ERR_INVALID || e == ERR_NOT_FOUND ? REASON_APP_PASSWORD_BOUND : REASON_STORE);
@@ -93,56 +93,66 @@ static enum reason judge_row(const struct store_app_password *row, const struct 
     return is_where_bound(row, j) ? REASON_NONE : REASON_APP_PASSWORD_BOUND;
 }
 
-static void judge_device(const struct verdict_parts *parts, struct judgement *j,
-                         const struct app_password *presented, bool is_formed,
-                         struct store_app_password *row)
+static enum err look_up(const struct verdict_parts *parts, struct judgement *j)
+{
+    /* Who does not even write one right costs a lookup like everybody. */
+    const char *id = j->is_formed ? j->presented.public : "0000000000";
+
+    if (j->has_row)
+        return ERR_OK;
+    memset(&j->row, 0, sizeof(j->row));
+    return store_app_password_find(parts->store, id, &j->row);
+}
+
+static bool is_verified(const struct verdict_parts *parts, const struct judgement *j)
 {
     uint8_t verifier[STORE_VERIFIER];
 
-    const enum err e = store_app_password_find(parts->store, presented->public, row);
-    app_password_verifier(parts->keys, presented, verifier);
+    app_password_verifier(parts->keys, &j->presented, verifier);
     const bool is_right = secret_is_equal(view_of(verifier, sizeof(verifier)),
-                                          view_of(row->verifier, sizeof(row->verifier)));
+                                          view_of(j->row.verifier, sizeof(j->row.verifier)));
     secret_wipe(verifier, sizeof(verifier));
-    if (e != ERR_OK && e != ERR_NOT_FOUND) {
-        fail(j, REASON_STORE);
+    return is_right;
+}
+
+void credential_check_device(const struct verdict_parts *parts, struct judgement *j)
+{
+    const enum err e = look_up(parts, j);
+    const bool is_right = is_verified(parts, j);
+    enum reason why = REASON_NONE;
+
+    if (e != ERR_OK && e != ERR_NOT_FOUND)
+        why = REASON_STORE;
+    else if (!j->is_formed)
+        why = REASON_APP_PASSWORD_FORM;
+    else if (e == ERR_NOT_FOUND)
+        why = REASON_APP_PASSWORD_UNKNOWN;
+    else if (!is_right)
+        why = REASON_APP_PASSWORD_WRONG;
+    if (why != REASON_NONE) {
+        fail(j, why);
         return;
     }
-    if (!is_formed || e == ERR_NOT_FOUND || !is_right) {
-        fail(j, !is_formed             ? REASON_APP_PASSWORD_FORM
-                : e == ERR_NOT_FOUND ? REASON_APP_PASSWORD_UNKNOWN
-                                     : REASON_APP_PASSWORD_WRONG);
-        return;
-    }
-    event_copy(j->app_password, sizeof(j->app_password), view_text(row->id));
-    event_copy(j->credential, sizeof(j->credential), view_text(row->id));
-    const enum reason why = judge_row(row, j);
+    event_copy(j->app_password, sizeof(j->app_password), view_text(j->row.id));
+    event_copy(j->credential, sizeof(j->credential), view_text(j->row.id));
+    why = judge_row(&j->row, j);
     if (why != REASON_NONE) {
         fail(j, why);
         return;
     }
     /* Where the gate is shut nothing will be let in, so nothing is bound. */
-    if (j->gate_finding == GATE_PASSES && !take_binding(parts, j, row))
+    if (j->gate_finding == GATE_PASSES && !take_binding(parts, j))
         return;
-    buf_clear(&j->sealed);
-    buf_put(&j->sealed, view_of(row->sealed, row->sealed_n));
-    j->credential_finding = buf_is_ok(&j->sealed) ? CREDENTIAL_GOOD : CREDENTIAL_LATER;
-    j->reason = buf_is_ok(&j->sealed) ? REASON_NONE : REASON_OVERLOADED;
+    j->credential_finding = CREDENTIAL_GOOD;
+    j->reason = REASON_NONE;
 }
 
-void credential_check_device(const struct verdict_parts *parts, struct judgement *j)
+bool credential_is_known(const struct judgement *j)
 {
-    struct app_password presented = { .public = "0000000000" }; /* looked up when malformed */
-    struct store_app_password row;
-
-    memset(&row, 0, sizeof(row));
-    const bool is_formed = app_password_parse(secret_view(&j->secret), &presented);
-    judge_device(parts, j, &presented, is_formed, &row);
-    app_password_done(&presented);
-    secret_wipe(row.verifier, sizeof(row.verifier));
+    return j->is_device && j->is_formed && j->has_row && !needs_binding(&j->row, j);
 }
 
-/* ---- mailbox passwords --------------------------------------------------------------------------- */
+/* ---- mailbox passwords --------------------------------------------------------------------- */
 
 enum credential_finding credential_check_password(const struct verdict_parts *parts,
                                                   const struct judgement *j, struct view password)

@@ -6,10 +6,10 @@
 
 struct hearing {
     struct job job;
-    struct warden *w;       /* borrowed */
-    struct link *link;      /* borrowed; NULL: the edge is gone */
-    struct judgement *j;    /* owned */
-    uint64_t revision;      /* of the warden when the work began */
+    struct warden *w;    /* borrowed */
+    struct link *link;   /* borrowed; NULL: the edge is gone */
+    struct judgement *j; /* owned */
+    uint64_t revision;   /* of the warden when the work began */
     uint64_t began_ns;
     unsigned tries;
     bool is_slow;
@@ -17,7 +17,7 @@ struct hearing {
     struct hearing *slow_next;      /* in the line for the slow source */
 };
 
-/* ---- bookkeeping --------------------------------------------------------------------------------- */
+/* ---- bookkeeping --------------------------------------------------------------------------- */
 
 static struct hearing **bucket_of(struct link *l, uint64_t session)
 {
@@ -73,7 +73,7 @@ void docket_forget(struct link *l)
     l->asked_count = 0;
 }
 
-/* ---- the answer ---------------------------------------------------------------------------------- */
+/* ---- the answer ---------------------------------------------------------------------------- */
 
 bool docket_is_alert(struct warden *w, enum verdict v, enum answer answer, struct view account,
                      const struct addr *source)
@@ -86,10 +86,9 @@ bool docket_is_alert(struct warden *w, enum verdict v, enum answer answer, struc
 void docket_refuse(struct link *l, uint64_t session, enum verdict v, enum answer answer,
                    bool is_alert)
 {
-    const struct wire_verdict frame = { .session = session,
-                                        .verdict = (uint8_t)v,
-                                        .answer = (uint8_t)answer,
-                                        .is_alert = is_alert };
+    const struct wire_verdict frame = {
+        .session = session, .verdict = (uint8_t)v, .answer = (uint8_t)answer, .is_alert = is_alert
+    };
 
     l->send(l, WIRE_verdict, &frame);
 }
@@ -140,12 +139,11 @@ static void give(struct hearing *h)
         send_allow(l, j);
     else
         docket_refuse(l, j->session, j->verdict, j->answer,
-                      docket_is_alert(w, j->verdict, j->answer, view_text(j->account),
-                                      &j->source));
+                      docket_is_alert(w, j->verdict, j->answer, view_text(j->account), &j->source));
     hearing_free(h);
 }
 
-/* ---- the work ------------------------------------------------------------------------------------ */
+/* ---- the work ------------------------------------------------------------------------------ */
 
 static void start(struct hearing *h);
 
@@ -177,7 +175,7 @@ static void done(struct job *job)
     w->slow_running -= h->is_slow;
     if (h->j->verdict == VERDICT_ALLOW && h->revision != w->revision) {
         if (h->tries++ < DOCKET_AGAIN) {
-            h->j->now_s = w->wall_s();
+            verdict_renew(&w->parts, h->j, w->wall_s());
             start(h);
             return;
         }
@@ -250,9 +248,9 @@ bool docket_ask(struct link *l, const struct wire_question *q)
     if (l->asked_count >= LINK_QUESTIONS || !is_new_session(l, q->session, &is_foreign))
         return false;
     struct hearing *h = is_foreign ? NULL : hearing_new(l);
-    const enum err e = h == NULL ? ERR_MEMORY
-                                 : verdict_ask(&w->parts, h->j, q, core_now_ms(w), w->wall_s(),
-                                               &next);
+    const enum err e = h == NULL
+                           ? ERR_MEMORY
+                           : verdict_ask(&w->parts, h->j, q, core_now_ms(w), w->wall_s(), &next);
     if (e != ERR_OK) {
         hearing_free(h);
         if (e != ERR_INVALID)
@@ -265,6 +263,9 @@ bool docket_ask(struct link *l, const struct wire_question *q)
         give(h);
     } else if (writer_is_full(w->writer) || w->is_ending) {
         demote(h->j, REASON_STORE);
+        give(h);
+    } else if (verdict_is_quick(h->j)) {
+        verdict_work(&w->parts, h->j);
         give(h);
     } else if (h->is_slow) {
         start_slow(h);

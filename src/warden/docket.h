@@ -1,14 +1,13 @@
 /* docket.h: the questions that are being judged: from the frame to the pool and back to a verdict.
- * Questions that ask a slow password source wait in a line of their own (DOCKET_SLOW at once), so that
- * they cannot take all threads and keep app passwords waiting.
- * A judgement that began before a revocation is made again, so that nothing revoked gets in late.
- * Runs in: warden, on the loop. */
+ * Questions that ask a slow password source wait in a line of their own (DOCKET_SLOW at once), so
+ * that they cannot take all threads and keep app passwords waiting. A judgement that began before a
+ * revocation is made again, so that nothing revoked gets in late. Runs in: warden, on the loop. */
 #ifndef POSTERN_WARDEN_DOCKET_H
 #define POSTERN_WARDEN_DOCKET_H
 
 #include "warden/link.h"
 
-#define DOCKET_SLOW    4    /* of CORE's threads: the rest stay free for app passwords */
+#define DOCKET_SLOW    4 /* of CORE's threads: the rest stay free for app passwords */
 #define DOCKET_THREADS 8
 #define DOCKET_WAITING 1024 /* questions that wait for a slow source; over it: later */
 #define DOCKET_AGAIN   3    /* times a judgement is made again */

@@ -1,6 +1,6 @@
-/* gate.h: the first step of a verdict: may this account, from this network, use this protocol at all?
- * It looks at names only, never at the store, so it says nothing of who exists.
- * Pure; runs in: warden. */
+/* gate.h: the first step of a verdict: may this account, from this network, use this protocol at
+ * all? It looks at names only, never at the store, so it says nothing of who exists. Pure; runs in:
+ * warden. */
 #ifndef POSTERN_WARDEN_GATE_H
 #define POSTERN_WARDEN_GATE_H
 

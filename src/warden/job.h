@@ -1,6 +1,6 @@
-/* job.h: blocking work for the thread pool, that comes back to the loop as an event. Who makes a job
- * embeds this struct in its own, with all that the work needs copied into it.
- * Tests and fuzzers run jobs at once, without threads (`is_inline`). Runs in: warden, on the loop. */
+/* job.h: blocking work for the thread pool, that comes back to the loop as an event. Who makes a
+ * job embeds this struct in its own, with all that the work needs copied into it. Tests and fuzzers
+ * run jobs at once, without threads (`is_inline`). Runs in: warden, on the loop. */
 #ifndef POSTERN_WARDEN_JOB_H
 #define POSTERN_WARDEN_JOB_H
 

@@ -1,7 +1,8 @@
-/* judgement.h: one question on its way to its verdict: what was asked (copied, since it is judged on
- * the thread pool) and what the five steps found. One at a time works on it: the loop, then one
+/* judgement.h: one question on its way to its verdict: what was asked (copied, since it is judged
+ * on the thread pool) and what the five steps found. One at a time works on it: the loop, then one
  * thread of the pool, then the loop again.
- * Owns: all of it; judgement_free wipes. The zero value of every finding is the one that refuses. */
+ * Owns: all of it; judgement_free wipes. The zero value of every finding is the one that refuses.
+ */
 #ifndef POSTERN_WARDEN_JUDGEMENT_H
 #define POSTERN_WARDEN_JUDGEMENT_H
 
@@ -13,14 +14,15 @@
 #include "warden/factor/keys.h"
 #include "warden/factor/password.h"
 #include "warden/reuse.h"
+#include "warden/rows.h"
 #include "warden/store/store.h"
 #include "warden/throttle.h"
 #include "wire/wire.h"
 
 #define JUDGEMENT_CREDENTIAL 32 /* "lease 18446744073709551615", with NUL */
 
-/* What all verdicts of this warden are given from; borrowed, read-only but for store and reuse, which
- * lock themselves, and the throttle, which only the loop touches. */
+/* What all verdicts of this warden are given from; borrowed, read-only but for store and reuse,
+ * which lock themselves, and the throttle, which only the loop touches. */
 struct verdict_parts {
     const struct config *config;
     const struct keys *keys;
@@ -28,6 +30,7 @@ struct verdict_parts {
     const struct password_source *passwords; /* NULL: the upstream judges */
     struct throttle *throttle;
     struct reuse *reuse;
+    struct rows *rows; /* likewise only the loop's */
 };
 
 /* Step 1. */
@@ -43,7 +46,7 @@ enum credential_finding {
 enum proof_finding {
     PROOF_NONE = 0,
     PROOF_LATER,
-    PROOF_DEVICE,    /* the app password itself */
+    PROOF_DEVICE, /* the app password itself */
     PROOF_OTP,
     PROOF_LEASE,
     PROOF_NOT_ASKED, /* the policy is content with a password */
@@ -60,8 +63,8 @@ struct judgement {
     char account[STORE_NAME]; /* normalised */
     char client[STORE_CLIENT];
     struct secret secret;
-    bool is_device;                /* looks like an app password: is never anything else */
-    enum reason fault;             /* of the question itself: refused whatever else is found */
+    bool is_device;    /* looks like an app password: is never anything else */
+    enum reason fault; /* of the question itself: refused whatever else is found */
     uint64_t now_ms;
     int64_t now_s;
 
@@ -77,8 +80,12 @@ struct judgement {
     bool is_bound;               /* the app password was bound just now */
     uint64_t lease;              /* PROOF_LEASE */
     char app_password[STORE_PUBLIC_ID];
-    struct view password; /* the secret without its code; into `secret` */
-    struct buf sealed;    /* of the app password; sealed still */
+    struct view password;          /* the secret without its code; into `secret` */
+    struct app_password presented; /* parsed; wiped */
+    bool is_formed;                /* it is one */
+    bool has_row;                  /* row is known already and need not be looked up */
+    uint64_t rows_seen;            /* rows_changes when it was asked for */
+    struct store_app_password row; /* verifier and sealed password; of no use without `presented` */
 
     /* ---- the verdict ---- */
     enum verdict verdict;

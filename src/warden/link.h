@@ -1,5 +1,5 @@
-/* link.h: one verdict channel: what an edge may say to the warden, and what becomes of it. The edge is
- * hostile: a frame that no honest edge sends (a second question for a session under judgement, a
+/* link.h: one verdict channel: what an edge may say to the warden, and what becomes of it. The edge
+ * is hostile: a frame that no honest edge sends (a second question for a session under judgement, a
  * session id twice, more than its bound) ends its channel; it reaches its own sessions only.
  *
  *   hello → question → verdict → outcome → [label …] → closed
@@ -25,8 +25,8 @@ struct link {
     void *to;
     uint32_t edge, generation;
     bool is_said_hello;
-    struct registry_holder holder;          /* its sessions */
-    struct hearing *asked[LINK_ASKED];      /* its questions under judgement */
+    struct registry_holder holder;     /* its sessions */
+    struct hearing *asked[LINK_ASKED]; /* its questions under judgement */
     uint32_t asked_count;
     struct link *next, **before;
 };

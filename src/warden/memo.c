@@ -14,9 +14,9 @@ struct slot {
 };
 
 struct memo {
-    uint8_t *slots;   /* owned; capacity × stride octets */
-    uint32_t *heads;  /* owned; buckets */
-    size_t stride;    /* octets of a slot with its value */
+    uint8_t *slots;  /* owned; capacity × stride octets */
+    uint32_t *heads; /* owned; buckets */
+    size_t stride;   /* octets of a slot with its value */
     size_t value_octets;
     uint32_t capacity, used, mask;
     uint32_t oldest, newest;

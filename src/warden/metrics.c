@@ -2,11 +2,11 @@
 
 #include "warden/core.h"
 
-static const uint64_t bounds_us[METRICS_BUCKETS] = { 100,   250,   500,    1000,   2500,
+static const uint64_t bounds_us[METRICS_BUCKETS] = { 100,   250,   500,    1000,    2500,
                                                      10000, 50000, 250000, 1000000, 5000000 };
-static const char *const bound_texts[METRICS_BUCKETS] = {
-    "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.01", "0.05", "0.25", "1", "5"
-};
+static const char *const bound_texts[METRICS_BUCKETS] = { "0.0001", "0.00025", "0.0005", "0.001",
+                                                          "0.0025", "0.01",    "0.05",   "0.25",
+                                                          "1",      "5" };
 static const char *const results[] = { "refuse", "later", "allow" };
 
 void metrics_count(struct metrics *m, enum verdict v, enum reason r, uint64_t latency_us)

@@ -1,6 +1,7 @@
-/* metrics_server.h: hands the metrics to Prometheus: HTTP/1.0, one GET a connection, from a loopback
- * port or a Unix socket. A library would be larger than all that is understood here: the method and
- * nothing else. Bounded: connections, octets of a request, time. Runs in: warden, on the loop. */
+/* metrics_server.h: hands the metrics to Prometheus: HTTP/1.0, one GET a connection, from a
+ * loopback port or a Unix socket. A library would be larger than all that is understood here: the
+ * method and nothing else. Bounded: connections, octets of a request, time. Runs in: warden, on the
+ * loop. */
 #ifndef POSTERN_WARDEN_METRICS_SERVER_H
 #define POSTERN_WARDEN_METRICS_SERVER_H
 

@@ -18,7 +18,7 @@ struct probe_conf {
 /* ERR_BUSY: no edge is there, or too many are asked; `done` is then not called. ERR_MEMORY. */
 MUST_USE enum err probe_start(struct warden *w, const struct probe_conf *conf);
 MUST_USE bool probe_answered(struct link *l, const struct wire_probed *p); /* false: misbehaves */
-void probe_forget(struct link *l);   /* the edge is gone: its probes go unanswered */
-void probe_tick(struct warden *w);   /* ends those that have waited too long */
+void probe_forget(struct link *l); /* the edge is gone: its probes go unanswered */
+void probe_tick(struct warden *w); /* ends those that have waited too long */
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* ---- evidence ------------------------------------------------------------------------------------ */
+/* ---- evidence ------------------------------------------------------------------------------ */
 
 struct search {
     const struct judgement *j;
@@ -17,8 +17,7 @@ static bool is_lease_here(const struct store_lease *l, const struct judgement *j
 
     if (l->network[0] == '\0' && l->device[0] == '\0')
         return false;
-    if (l->network[0] != '\0' &&
-        (!network_parse(l->network, &n) || !network_holds(&n, &j->source)))
+    if (l->network[0] != '\0' && (!network_parse(l->network, &n) || !network_holds(&n, &j->source)))
         return false;
     return l->device[0] == '\0' || strcmp(l->device, j->client) == 0;
 }
@@ -96,7 +95,7 @@ bool proof_has_code(const struct proof_evidence *e)
     return e->has_code && (e->is_code_right || e->is_code_reused);
 }
 
-/* ---- what it is worth ---------------------------------------------------------------------------- */
+/* ---- what it is worth ---------------------------------------------------------------------- */
 
 static void take_code(const struct verdict_parts *parts, struct judgement *j,
                       const struct proof_evidence *e)

@@ -23,7 +23,8 @@ MUST_USE enum err proof_gather(const struct verdict_parts *parts, struct judgeme
 /* Is there a code that would count? */
 bool proof_has_code(const struct proof_evidence *e);
 /* Sets j->proof_finding, ->credential, ->lease, ->observed for a password that is good or will be
- * judged by the upstream. `is_split`: the password is the one before the code, which is claimed now. */
+ * judged by the upstream. `is_split`: the password is the one before the code, which is claimed
+ * now. */
 void proof_check_password(const struct verdict_parts *parts, struct judgement *j,
                           const struct proof_evidence *e, bool is_split);
 

@@ -1,5 +1,5 @@
-/* protocol_name.h: the warden's words for enum protocol_id (proto/protocol.h, which it may not see):
- * numbers on the wire, bits in the store, names in the configuration and on the command line.
+/* protocol_name.h: the warden's words for enum protocol_id (proto/protocol.h, which it may not
+ * see): numbers on the wire, bits in the store, names in the configuration and on the command line.
  * Pure; any thread. */
 #ifndef POSTERN_WARDEN_PROTOCOL_NAME_H
 #define POSTERN_WARDEN_PROTOCOL_NAME_H

@@ -37,7 +37,7 @@ static struct store_event *next_event(struct warden *w, enum event_kind kind)
     return &write->event;
 }
 
-/* ---- verdicts ------------------------------------------------------------------------------------ */
+/* ---- verdicts ------------------------------------------------------------------------------ */
 
 static void event_of_judgement(struct warden *w, const struct judgement *j, enum event_kind kind,
                                const char *reason)
@@ -82,7 +82,7 @@ void record_verdict(struct warden *w, const struct judgement *j)
         event_of_judgement(w, j, kind, event_reason(j->reason));
 }
 
-/* ---- sessions ------------------------------------------------------------------------------------ */
+/* ---- sessions ------------------------------------------------------------------------------ */
 
 static void event_of_session(struct warden *w, const struct session *s, enum event_kind kind,
                              struct view reason)
@@ -131,9 +131,24 @@ void record_resumed(struct warden *w, const struct session *s)
     to->opened_at = s->opened_at;
 }
 
+/* A client that reconnects all day is written down once a minute, from each place that it has. */
+static bool is_written(struct warden *w, const struct session *s)
+{
+    const uint64_t now_ms = core_now_ms(w);
+    uint8_t place[MEMO_KEY], key[MEMO_KEY];
+
+    keys_remember(&w->keys, view_text(s->client), view_of(s->source.ip, s->source.octets), place);
+    keys_remember(&w->keys, view_text(s->credential), view_of(place, sizeof(place)), key);
+    uint64_t *until_ms = memo_put(w->uses, key);
+    if (now_ms < *until_ms)
+        return true;
+    *until_ms = now_ms + RECORD_USE_MS;
+    return false;
+}
+
 static void record_use(struct warden *w, const struct session *s)
 {
-    struct store_write *write = writer_next(w->writer);
+    struct store_write *write = is_written(w, s) ? NULL : writer_next(w->writer);
 
     if (write == NULL)
         return;

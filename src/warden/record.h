@@ -5,6 +5,8 @@
 
 #include "warden/core.h"
 
+#define RECORD_USE_MS 60000 /* the last use of an app password is true to within a minute */
+
 /* A question that was not allowed, or an app password that was bound. */
 void record_verdict(struct warden *w, const struct judgement *j);
 /* The upstream took it: session, event, last use. */

@@ -1,8 +1,8 @@
-/* registry.h: the sessions that are alive, by id, by account and by holder (the verdict channel that
- * they came by). A holder can reach its own sessions only: whoever asks compares `holder`.
- * Owns: the sessions and the account names, each once. Bounded by the caller (registry_count, count of
- * the holder) before it adds. Small on purpose: there may be 100,000 sessions.
- * Pure; runs in: warden, on the loop. */
+/* registry.h: the sessions that are alive, by id, by account and by holder (the verdict channel
+ * that they came by). A holder can reach its own sessions only: whoever asks compares `holder`.
+ * Owns: the sessions and the account names, each once. Bounded by the caller (registry_count, count
+ * of the holder) before it adds. Small on purpose: there may be 100,000 sessions. Pure; runs in:
+ * warden, on the loop. */
 #ifndef POSTERN_WARDEN_REGISTRY_H
 #define POSTERN_WARDEN_REGISTRY_H
 
@@ -61,10 +61,12 @@ void session_set_client(struct session *s, struct view client);       /* forgott
 const char *session_account(const struct session *s);
 
 size_t registry_count(const struct registry *r);
-/* Sessions of an account that are not ending, and its first one of any state (then ->account_next). */
+/* Sessions of an account that are not ending, and its first one of any state (then ->account_next).
+ */
 uint32_t registry_count_of(const struct registry *r, const char *account);
 struct session *registry_first_of(const struct registry *r, const char *account);
-/* All sessions, in no order: NULL begins, NULL ends. Adding or removing meanwhile is not allowed. */
+/* All sessions, in no order: NULL begins, NULL ends. Adding or removing meanwhile is not allowed.
+ */
 struct session *registry_next(const struct registry *r, const struct session *before);
 /* The holder of most live sessions of the account; NULL: none is live. */
 struct registry_holder *registry_busiest(const struct registry *r, const char *account);

@@ -22,16 +22,12 @@ static bool route_master(struct judgement *j)
 static bool route_sealed(const struct verdict_parts *parts, struct judgement *j)
 {
     AUTO_BUF(context, STORE_NAME + STORE_PUBLIC_ID + 16);
-    struct app_password key;
 
-    if (j->sealed.n == 0)
+    if (j->row.sealed_n == 0)
         return fail(j, REASON_NOTHING_SEALED);
-    if (!app_password_parse(secret_view(&j->secret), &key))
-        return fail(j, REASON_SEAL_BROKEN);
     route_seal_context(j->account, j->app_password, &context);
-    const enum err e = keys_open(parts->keys, view_text(key.text), buf_view(&context),
-                                 buf_view(&j->sealed), &j->upstream_secret);
-    app_password_done(&key);
+    const enum err e = keys_open(parts->keys, view_text(j->presented.text), buf_view(&context),
+                                 view_of(j->row.sealed, j->row.sealed_n), &j->upstream_secret);
     if (e != ERR_OK)
         return fail(j, e == ERR_MEMORY ? REASON_OVERLOADED : REASON_SEAL_BROKEN);
     j->upstream_user = view_text(j->account);

@@ -25,13 +25,12 @@ static void end(struct session *s, const char *reason)
     const struct wire_end_session frame = { .session = s->id, .reason = view_text(reason) };
 
     if (s->state == SESSION_PENDING && s->pending != NULL)
-        throttle_leave(l->w->throttle, &s->pending->ticket, THROTTLE_UNDECIDED,
-                       core_now_ms(l->w));
+        throttle_leave(l->w->throttle, &s->pending->ticket, THROTTLE_UNDECIDED, core_now_ms(l->w));
     s->state = SESSION_ENDING;
     l->send(l, WIRE_end_session, &frame);
 }
 
-/* ---- admission ----------------------------------------------------------------------------------- */
+/* ---- admission ----------------------------------------------------------------------------- */
 
 /* At the cap the edge that has most of them ends the one that has been idle longest. An edge that
  * does not obey meets the second bound. */
@@ -98,7 +97,7 @@ bool sessions_admit(struct link *l, struct judgement *j, enum reason *ret_why)
     return true;
 }
 
-/* ---- what the upstream said ---------------------------------------------------------------------- */
+/* ---- what the upstream said ---------------------------------------------------------------- */
 
 static void accepted(struct link *l, struct session *s)
 {
@@ -183,7 +182,7 @@ bool sessions_outcome(struct link *l, const struct wire_outcome *o)
     return true;
 }
 
-/* ---- its end ------------------------------------------------------------------------------------- */
+/* ---- its end ------------------------------------------------------------------------------- */
 
 static void over(struct link *l, struct session *s, uint64_t octets_up, uint64_t octets_down,
                  struct view reason)
@@ -220,11 +219,11 @@ uint32_t sessions_end(struct warden *w, const struct sessions_filter *f, const c
                                            : registry_next(w->registry, NULL);
 
     while (s != NULL) {
-        const bool is_meant =
-            s->state != SESSION_ENDING && (f->lease == 0 || s->lease == f->lease) &&
-            (f->session == NULL || s->id == *f->session) &&
-            (f->app_password == NULL ||
-             (s->is_app_password && strcmp(s->credential, f->app_password) == 0));
+        const bool is_meant = s->state != SESSION_ENDING &&
+                              (f->lease == 0 || s->lease == f->lease) &&
+                              (f->session == NULL || s->id == *f->session) &&
+                              (f->app_password == NULL ||
+                               (s->is_app_password && strcmp(s->credential, f->app_password) == 0));
         if (is_meant) {
             end(s, reason);
             n++;
@@ -234,7 +233,7 @@ uint32_t sessions_end(struct warden *w, const struct sessions_filter *f, const c
     return n;
 }
 
-/* ---- after a restart of ours --------------------------------------------------------------------- */
+/* ---- after a restart of ours --------------------------------------------------------------- */
 
 /* Sessions that edges have told us of, until a job has looked up whether they may still be. The job
  * knows them by number and account only: edge and session may be gone when it comes back. */
@@ -263,8 +262,8 @@ static void look_up(struct job *job)
         if (row->is_revoked || row->app_password[0] == '\0')
             continue;
         e = store_app_password_find(r->w->store, row->app_password, &p);
-        row->is_revoked = e == ERR_NOT_FOUND ||
-                          (e == ERR_OK && (strcmp(p.account, row->account) != 0));
+        row->is_revoked =
+            e == ERR_NOT_FOUND || (e == ERR_OK && (strcmp(p.account, row->account) != 0));
         secret_wipe(&p, sizeof(p));
     }
 }
@@ -308,7 +307,8 @@ static bool look_up_later(struct warden *w, const struct session *s)
     return true;
 }
 
-/* The opposite of what went out in the verdict: "lease 7", "otp", "password", or an app password. */
+/* The opposite of what went out in the verdict: "lease 7", "otp", "password", or an app password.
+ */
 static void set_credential(struct session *s, struct view text)
 {
     event_copy(s->credential, sizeof(s->credential), text);

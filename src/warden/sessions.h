@@ -1,5 +1,5 @@
-/* sessions.h: the life of a session in the warden, after its verdict: registered when it is allowed,
- * live when the upstream has taken it, ended by its edge or by a revocation.
+/* sessions.h: the life of a session in the warden, after its verdict: registered when it is
+ * allowed, live when the upstream has taken it, ended by its edge or by a revocation.
  *
  *   PENDING ─accepted→ LIVE ─closed→ gone
  *      │ refused, unavailable, closed: gone    LIVE, PENDING ─end_session→ ENDING ─closed→ gone
@@ -15,10 +15,11 @@
 /* Registers an allowed judgement as pending and makes room at the account's cap. False: not
  * possible (*ret_why), so the verdict is "later". */
 MUST_USE bool sessions_admit(struct link *l, struct judgement *j, enum reason *ret_why);
-MUST_USE bool sessions_outcome(struct link *l, const struct wire_outcome *o); /* false: misbehaves */
+MUST_USE bool sessions_outcome(struct link *l,
+                               const struct wire_outcome *o); /* false: misbehaves */
 void sessions_closed(struct link *l, const struct wire_closed *c);
 void sessions_label(struct link *l, const struct wire_label *label);
-MUST_USE bool sessions_resume(struct link *l, const struct wire_resume *r);   /* false: misbehaves */
+MUST_USE bool sessions_resume(struct link *l, const struct wire_resume *r); /* false: misbehaves */
 /* Looks up the resumed sessions that wait for it. */
 void sessions_tick(struct warden *w);
 /* The edge is gone, and with it all that it served. */

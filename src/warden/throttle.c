@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-#define ONE 1000U /* a failure, in the buckets' unit */
+#define ONE     1000U /* a failure, in the buckets' unit */
 #define NEWS_MS 60000U
 
 struct bucket {
-    uint64_t level;     /* failures × ONE, as of `at_ms` */
+    uint64_t level; /* failures × ONE, as of `at_ms` */
     uint64_t at_ms;
     uint32_t in_flight; /* different secrets that are being judged */
 };
@@ -32,7 +32,7 @@ struct throttle {
     struct memo *familiar;                   /* owned, of struct stamp   */
     struct memo *secrets;                    /* owned, of secret_seen    */
     struct memo *alerts, *news;              /* owned, of struct stamp   */
-    uint64_t answers; /* counts throttle_forget_answers */
+    uint64_t answers;                        /* counts throttle_forget_answers */
 };
 
 struct throttle *throttle_new(const struct throttle_conf *conf)
@@ -71,7 +71,7 @@ void throttle_free(struct throttle *t)
     mem_free(t);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------------------- */
 
 static void source_key(const struct throttle *t, const struct addr *source, uint8_t out[MEMO_KEY])
 {
@@ -112,7 +112,7 @@ static void make_ticket(struct throttle *t, const struct throttle_try *a,
     ret->is_familiar = memo_find(t->familiar, ret->pair) != NULL;
 }
 
-/* ---- buckets ------------------------------------------------------------------------------------- */
+/* ---- buckets ------------------------------------------------------------------------------- */
 
 static void drain(const struct throttle *t, struct bucket *b, uint32_t limit, uint64_t now_ms)
 {
@@ -150,8 +150,8 @@ static size_t buckets_of(struct throttle *t, const struct throttle_ticket *k, st
     size_t n = 0;
 
     if (k->is_familiar && !k->is_device) {
-        held[n++] = (struct held){ memo_put(t->pairs, k->pair), t->conf.per_account, 0,
-                                   THROTTLE_ACCOUNT };
+        held[n++] =
+            (struct held){ memo_put(t->pairs, k->pair), t->conf.per_account, 0, THROTTLE_ACCOUNT };
         return n;
     }
     held[n++] = (struct held){ memo_put(t->sources, k->source), t->conf.per_source, THROTTLE_BURST,
@@ -162,7 +162,7 @@ static size_t buckets_of(struct throttle *t, const struct throttle_ticket *k, st
     return n;
 }
 
-/* ---- enter and leave ----------------------------------------------------------------------------- */
+/* ---- enter and leave ----------------------------------------------------------------------- */
 
 enum throttle_answer throttle_enter(struct throttle *t, const struct throttle_try *a,
                                     uint64_t now_ms, struct throttle_ticket *ret)
@@ -171,8 +171,7 @@ enum throttle_answer throttle_enter(struct throttle *t, const struct throttle_tr
 
     make_ticket(t, a, ret);
     struct secret_seen *seen = memo_put(t->secrets, ret->secret);
-    if (now_ms < seen->answered_until_ms && seen->asked == t->answers &&
-        seen->place == ret->place)
+    if (now_ms < seen->answered_until_ms && seen->asked == t->answers && seen->place == ret->place)
         return THROTTLE_KNOWN;
     const bool is_new = !seen->is_counted && seen->in_flight == 0;
     const size_t n = buckets_of(t, ret, held);
@@ -207,8 +206,8 @@ static void settle(struct throttle *t, const struct throttle_ticket *k, bool is_
     }
 }
 
-void throttle_leave(struct throttle *t, struct throttle_ticket *ticket,
-                    enum throttle_result result, uint64_t now_ms)
+void throttle_leave(struct throttle *t, struct throttle_ticket *ticket, enum throttle_result result,
+                    uint64_t now_ms)
 {
     if (!ticket->is_entered)
         return;
@@ -233,7 +232,7 @@ void throttle_forget_answers(struct throttle *t)
     t->answers++;
 }
 
-/* ---- at most once in a while --------------------------------------------------------------------- */
+/* ---- at most once in a while --------------------------------------------------------------- */
 
 static bool is_due(struct memo *m, const uint8_t key[MEMO_KEY], uint64_t every_ms, uint64_t now_ms)
 {

@@ -1,5 +1,5 @@
-/* throttle.h: the second step of a verdict: is the source or the account over its limit? And: is this
- * a secret that was refused already?
+/* throttle.h: the second step of a verdict: is the source or the account over its limit? And: is
+ * this a secret that was refused already?
  *
  * - Failures fill a bucket of the source's prefix and one of the account; both drain in `window_s`.
  *   Over the limit nothing is judged ("later"). A success empties nobody's bucket.
@@ -26,15 +26,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define THROTTLE_ANSWER_MS   30000    /* a refused secret is answered from memory for so long      */
-#define THROTTLE_ALERT_MS    3600000  /* an ALERT at most once an hour per source and account      */
-#define THROTTLE_BURST       64       /* guesses in flight from one source that are still honest:
-                                         an office that comes back all at once                     */
+#define THROTTLE_ANSWER_MS 30000   /* a refused secret is answered from memory for so long */
+#define THROTTLE_ALERT_MS  3600000 /* an ALERT at most once an hour per source and account */
+/* Guesses in flight from one source that are still honest: an office that comes back at once. */
+#define THROTTLE_BURST 64
 
 struct throttle;
 
 struct throttle_conf {
-    const struct keys *keys; /* borrowed */
+    const struct keys *keys;          /* borrowed */
     uint32_t per_source, per_account; /* failures in a window; 0: no limit */
     uint32_t window_s;
     uint8_t prefix4, prefix6;
@@ -52,9 +52,9 @@ struct throttle_try {
 };
 
 enum throttle_answer {
-    THROTTLE_PASS = 0, /* judge it, then throttle_leave                                  */
-    THROTTLE_KNOWN,    /* refused a moment ago: refuse again, nothing to leave           */
-    THROTTLE_SOURCE,   /* over the source's limit: later, nothing to leave               */
+    THROTTLE_PASS = 0, /* judge it, then throttle_leave */
+    THROTTLE_KNOWN,    /* refused a moment ago: refuse again, nothing to leave */
+    THROTTLE_SOURCE,   /* over the source's limit: later, nothing to leave */
     THROTTLE_ACCOUNT,  /* over the account's limit (or the pair's): later, nothing to leave */
 };
 
@@ -71,13 +71,14 @@ struct throttle_ticket {
 enum throttle_result { THROTTLE_UNDECIDED = 0, THROTTLE_BAD, THROTTLE_GOOD };
 
 MUST_USE struct throttle *throttle_new(const struct throttle_conf *conf); /* NULL: no memory */
-void throttle_free(struct throttle *t);                                   /* NULL is fine    */
+void throttle_free(struct throttle *t);                                   /* NULL is fine */
 MUST_USE enum throttle_answer throttle_enter(struct throttle *t, const struct throttle_try *a,
                                              uint64_t now_ms, struct throttle_ticket *ret);
 /* How it ended. A ticket is left once; again is nothing. */
-void throttle_leave(struct throttle *t, struct throttle_ticket *ticket,
-                    enum throttle_result result, uint64_t now_ms);
-/* May an ALERT go to this source about this account now? Notes it. The same for every account name. */
+void throttle_leave(struct throttle *t, struct throttle_ticket *ticket, enum throttle_result result,
+                    uint64_t now_ms);
+/* May an ALERT go to this source about this account now? Notes it. The same for every account name.
+ */
 bool throttle_alert(struct throttle *t, struct view account, const struct addr *source,
                     uint64_t now_ms);
 /* Is "over the limit" of this source worth an event now? At most once a minute a source. */

@@ -29,7 +29,7 @@ static void later(struct judgement *j, enum reason why)
     j->reason = why;
 }
 
-/* ---- ask: gate and throttle ---------------------------------------------------------------------- */
+/* ---- ask: gate and throttle ---------------------------------------------------------------- */
 
 static enum err copy_question(const struct verdict_parts *parts, struct judgement *j,
                               const struct wire_question *q)
@@ -55,6 +55,13 @@ static enum err copy_question(const struct verdict_parts *parts, struct judgemen
         j->fault = REASON_EMPTY_SECRET;
     }
     return secret_set(&j->secret, q->secret);
+}
+
+static void look_for_row(const struct verdict_parts *parts, struct judgement *j)
+{
+    j->is_formed = app_password_parse(secret_view(&j->secret), &j->presented);
+    j->rows_seen = rows_changes(parts->rows);
+    j->has_row = j->is_formed && rows_find(parts->rows, j->presented.public, j->now_ms, &j->row);
 }
 
 static enum verdict_next pass_throttle(const struct verdict_parts *parts, struct judgement *j)
@@ -102,11 +109,13 @@ enum err verdict_ask(const struct verdict_parts *parts, struct judgement *j,
     j->policy = config_policy(parts->config, view_text(j->account));
     j->upstream = config_route(parts->config, view_text(j->account));
     j->gate_finding = gate_judge(j->policy, protocol, &j->source);
+    if (j->is_device)
+        look_for_row(parts, j);
     *ret_next = pass_throttle(parts, j);
     return ERR_OK;
 }
 
-/* ---- work: credential, proof, route -------------------------------------------------------------- */
+/* ---- work: credential, proof, route -------------------------------------------------------- */
 
 static enum reason shut_reason(const struct judgement *j)
 {
@@ -144,7 +153,8 @@ static void judge_device(const struct verdict_parts *parts, struct judgement *j)
     }
 }
 
-/* Which of the two readings of the secret, with a code at its end or without, has a good password. */
+/* Which of the two readings of the secret, with a code at its end or without, has a good password.
+ */
 struct reading {
     enum credential_finding whole, split;
     bool is_split; /* the one that counts */
@@ -161,8 +171,8 @@ static struct reading read_secret(const struct verdict_parts *parts, const struc
         (r.split == CREDENTIAL_GOOD || r.split == CREDENTIAL_UNJUDGED) && proof_has_code(e);
     r.is_split = is_found;
     /* Who fails has both readings asked, whichever of them is wrong. */
-    r.whole = is_found ? CREDENTIAL_BAD
-                       : credential_check_password(parts, j, secret_view(&j->secret));
+    r.whole =
+        is_found ? CREDENTIAL_BAD : credential_check_password(parts, j, secret_view(&j->secret));
     return r;
 }
 
@@ -227,7 +237,6 @@ static void start_over(struct judgement *j)
     j->is_upstream_judge = j->is_stale_possible = false;
     j->upstream_authorization = j->upstream_user = VIEW_NONE;
     buf_clear(&j->upstream_secret);
-    buf_clear(&j->sealed);
 }
 
 void verdict_work(const struct verdict_parts *parts, struct judgement *j)
@@ -263,12 +272,14 @@ void verdict_work(const struct verdict_parts *parts, struct judgement *j)
     j->reason = REASON_NONE;
 }
 
-/* ---- settle -------------------------------------------------------------------------------------- */
+/* ---- settle -------------------------------------------------------------------------------- */
 
 void verdict_settle(const struct verdict_parts *parts, struct judgement *j, uint64_t now_ms)
 {
     enum throttle_result result = THROTTLE_UNDECIDED;
 
+    if (j->verdict == VERDICT_ALLOW && j->is_device && !j->has_row && !j->is_bound)
+        rows_put(parts->rows, &j->row, j->rows_seen, now_ms);
     if (j->verdict == VERDICT_ALLOW && j->is_upstream_judge)
         return;
     if (j->verdict == VERDICT_ALLOW)
@@ -276,6 +287,18 @@ void verdict_settle(const struct verdict_parts *parts, struct judgement *j, uint
     else if (j->verdict == VERDICT_REFUSE && j->answer == refusal_of(j))
         result = THROTTLE_BAD;
     throttle_leave(parts->throttle, &j->ticket, result, now_ms);
+}
+
+void verdict_renew(const struct verdict_parts *parts, struct judgement *j, int64_t now_s)
+{
+    j->now_s = now_s;
+    j->has_row = false;
+    j->rows_seen = rows_changes(parts->rows);
+}
+
+bool verdict_is_quick(const struct judgement *j)
+{
+    return credential_is_known(j);
 }
 
 bool verdict_is_slow(const struct verdict_parts *parts, const struct judgement *j)

@@ -1,7 +1,8 @@
 /* verdict.h: the five steps in their order: gate, throttle, credential, proof, route.
  *
  *   verdict_ask     on the loop: copies the question, looks at the gate, passes the throttle
- *   verdict_work    on the pool: credential, proof, route; may be done again after a revocation
+ *   verdict_work    on the pool: credential, proof, route. Done again after verdict_renew when
+ *                   something was revoked meanwhile. On the loop if verdict_is_quick
  *   verdict_settle  on the loop: tells the throttle how it ended
  *
  * Whatever is wrong, the same lookups are made, so that a refusal takes the same way for an unknown
@@ -23,8 +24,11 @@ MUST_USE enum err verdict_ask(const struct verdict_parts *parts, struct judgemen
 void verdict_work(const struct verdict_parts *parts, struct judgement *j);
 /* A ticket whose password the upstream still has to judge stays open: throttle_leave it then. */
 void verdict_settle(const struct verdict_parts *parts, struct judgement *j, uint64_t now_ms);
-/* Does verdict_work ask a slow source? Such judgements queue apart, so that a slow directory keeps no
- * app password waiting. */
+void verdict_renew(const struct verdict_parts *parts, struct judgement *j, int64_t now_s);
+/* Is all known that verdict_work needs, so that it does not block? */
+bool verdict_is_quick(const struct judgement *j);
+/* Does verdict_work ask a slow source? Such judgements queue apart, so that a slow directory keeps
+ * no app password waiting. */
 bool verdict_is_slow(const struct verdict_parts *parts, const struct judgement *j);
 
 #endif

@@ -1,5 +1,6 @@
 /* Configurations from any octets. Asserted: a text is either refused with at least one problem, or
- * what is shown of it, to whomever, is taken again and shows the same; every account has a policy. */
+ * what is shown of it, to whomever, is taken again and shows the same; every account has a policy.
+ */
 #include "config/config.h"
 
 #define TEXT_MAX  16384

@@ -1,6 +1,6 @@
-/* What a hostile edge may say: any octets on the verdict channels of a whole warden with a store. The
- * input is records: channel (one octet), length (two), octets. Asserted: the warden lives; what it
- * sends is well-formed; an allow holds a session, and only a good credential gets one; after the
+/* What a hostile edge may say: any octets on the verdict channels of a whole warden with a store.
+ * The input is records: channel (one octet), length (two), octets. Asserted: the warden lives; what
+ * it sends is well-formed; an allow holds a session, and only a good credential gets one; after the
  * channels are closed nothing of them is left. */
 #include "base/mem.h"
 #include "warden/core.h"
@@ -65,8 +65,10 @@ static void fill_store(void)
     struct store_app_password row = { .created_at = NOW };
     AUTO_BUF(context, 512);
     AUTO_BUF(sealed, STORE_SEALED);
-    struct store_lease lease = { .account = "ann@example.org", .network = "192.0.2.0/24",
-                                 .created_at = NOW, .expires_at = INT64_MAX };
+    struct store_lease lease = { .account = "ann@example.org",
+                                 .network = "192.0.2.0/24",
+                                 .created_at = NOW,
+                                 .expires_at = INT64_MAX };
 
     CHECK(app_password_parse(VIEW_LIT(APP_PASSWORD), &p));
     CHECK(store_account_add(w.store, "ann@example.org", NOW) == ERR_OK);
@@ -75,8 +77,8 @@ static void fill_store(void)
     event_copy(row.label, sizeof(row.label), VIEW_LIT("phone"));
     app_password_verifier(&w.keys, &p, row.verifier);
     route_seal_context("ann@example.org", p.public, &context);
-    CHECK(keys_seal(&w.keys, view_text(p.text), buf_view(&context), VIEW_LIT("mailbox"),
-                    &sealed) == ERR_OK);
+    CHECK(keys_seal(&w.keys, view_text(p.text), buf_view(&context), VIEW_LIT("mailbox"), &sealed) ==
+          ERR_OK);
     memcpy(row.sealed, sealed.p, sealed.n);
     row.sealed_n = sealed.n;
     CHECK(store_app_password_add(w.store, &row) == ERR_OK);
@@ -136,8 +138,8 @@ static void take(struct hostile *h, struct view frame)
     const struct wire_message *m;
     union wire_any any;
 
-    const bool is_sound = wire_decode(frame, &m, &any) == ERR_OK &&
-                          wire_admit(&h->gatekeeper, m) && link_take(h->link, m, &any);
+    const bool is_sound = wire_decode(frame, &m, &any) == ERR_OK && wire_admit(&h->gatekeeper, m) &&
+                          link_take(h->link, m, &any);
     if (is_sound && m->number == WIRE_hello)
         h->gatekeeper.state = WIRE_OPEN;
     if (is_sound)

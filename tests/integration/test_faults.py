@@ -75,12 +75,12 @@ def test_kill_at_any_moment_loses_nothing_acknowledged(gates):
 
 
 def test_without_a_warden_it_is_later(gates):
-    gate = gates.start()
+    gate = gates.start(session={"login_timeout": "5s"})
     account = gate.account()
     warden, = gate.role("warden")
     os.kill(warden, signal.SIGSTOP)
     try:
-        with gate.connect(timeout_s=45) as wire:
+        with gate.connect(timeout_s=20) as wire:
             wire.line()
             _, said = wire.login(account.user, account.app_password)
         assert said.startswith(LATER), said

@@ -115,7 +115,7 @@ def test_pam(gates, upstream, base):
     shutil.copytree("/etc/pam.d", folder)
     users = os.path.join(folder, "postern-test-users")
     with open(users, "w", encoding="ascii") as f:
-        f.write(f"{USER}:{hashed('bcrypt')}\n")
+        f.write(f"sam:{hashed('bcrypt')}\n")  # names of our own domain come without it
     own_by_warden(users)
     with open(os.path.join(folder, "postern-test"), "w", encoding="ascii") as f:
         f.write("auth required pam_pwdfile.so pwdfile=/etc/pam.d/postern-test-users\n"

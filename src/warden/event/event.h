@@ -13,7 +13,7 @@
     KIND(LOGIN, "login")                                                                           \
     KIND(REFUSED, "refused")                                                                       \
     KIND(LATER, "later")                                                                           \
-    KIND(OBSERVED, "observed") /* let in by a policy that only observes; the reason says why not */ \
+    KIND(OBSERVED, "observed") /* let in by a policy that only observes */                         \
     KIND(STALE, "sealed-password-stale")                                                           \
     KIND(CLOSED, "closed")                                                                         \
     KIND(BOUND, "app-password-bound")                                                              \

@@ -2,10 +2,10 @@
 
 A dialogue hides commands (NOOP, UNAUTHENTICATE, LOGIN …), each with a tag of its own, in and around
 literals, quoted strings and IDLE, then is mutated and cut into pieces. It goes through the guard to
-the server. The test fails when the server answers a tag that the guard has not seen as a command, when
-a forbidden command was let through, or when the server is not at the beginning of a command although
-the guard says so. GUARD_DIFF_DIALOGUES says how many to play at each server, GUARD_DIFF_SEED which;
-a failing dialogue is printed with its number, which is its seed.
+the server. The test fails when the server answers a tag that the guard has not seen as a command,
+when a forbidden command was let through, or when the server is not at the beginning of a command
+although the guard says so. GUARD_DIFF_DIALOGUES says how many to play at each server,
+GUARD_DIFF_SEED which: the number of a failing dialogue, which is printed, is its seed.
 """
 
 import collections
@@ -40,31 +40,46 @@ LITERAL = re.compile(rb"\{(\d+)\}$")
 
 # ---- the dialogues ------------------------------------------------------------------------------
 
-SIMPLE = [b"NOOP", b"CAPABILITY", b"SELECT INBOX", b"LIST \"\" *", b"STATUS INBOX (MESSAGES)",
-          b"ID (\"name\" \"differ\" \"version\" \"1\")", b"ID NIL", b"FETCH 1 (FLAGS BODY[])",
-          b"UID SEARCH 1:3", b"CREATE \"x{5}\"", b"DELETE \"a\\\"{3+}\\\\\"", b"NAMESPACE", b"CHECK",
-          b"EXAMINE INBOX", b"ENABLE CONDSTORE", b"CREATE foo}", b"LSUB \"\" \"%\"", b"BOGUS x y",
-          b"SETMETADATA INBOX (/private/x \"y\" /private/z NIL)", b"STORE 1 +FLAGS (\\Seen)",
-          b"SELECT \"Box\"", b"GETQUOTAROOT INBOX",
-          # from here on odd ones
-          b"FETCH (", b"SEARCH SUBJECT \"{4}\" TEXT \"\\\\\"", b"XFOO {x", b"SEARCH (", b"UID",
-          b"CREATE a{5+}b", b"APPEND INBOX )", b"APPEND INBOX CATENATE (x)", b"CREATE \xffx", b"STORE 1"]
-HIDDEN = [b"NOOP", b"UNAUTHENTICATE", b"LOGIN a b", b"AUTHENTICATE PLAIN AGEAYg==", b"STARTTLS",
-          b"COMPRESS DEFLATE", b"IDLE", b"unauthenticate", b"SELECT INBOX", b"LOGIN {1+}\r\na {1+}\r\nb"]
-HOLDERS = [b"APPEND Box ", b"APPEND nowhere/at/all ", b"APPEND Box (\\Seen) ", b"CREATE ", b"SELECT ",
-           b"SEARCH SUBJECT ", b"SEARCH CHARSET UTF-8 SUBJECT ", b"BOGUS ", b"NOOP ", b"FETCH 1 ",
-           b"LIST \"\" ", b"STATUS ", b"ID (\"name\" ", b"LOGIN ", b"LOGIN a ", b"AUTHENTICATE PLAIN ",
-           b"APPEND Box UTF8 (", b"APPEND Box CATENATE (TEXT ", b"APPEND Box CATENATE (URL ",
-           b"FETCH 1 BODY[HEADER.FIELDS (", b"CREATE \"open ", b"CREATE x", b"FETCH ( ", b"IDLE ",
-           b"SETMETADATA INBOX (/private/comment ", b"SETMETADATA ", b"UID FETCH ", b"LOGOUT ", b"ENABLE ", b"UID ",
-           b"COPY 1 ", b"GETMETADATA ", b"XAPPLEPUSHSERVICE aps-version ", b"NOTIFY SET (mailboxes ",
-           b"SEARCH OR SUBJECT ", b"REPLACE 1 Box ", b"STORE 1 FLAGS ", b"CREATE \"a\\\" "]
-MARKERS = ([b"{%d}"] * 6 + [b"{%d+}"] * 8 + [b"~{%d}"] * 2 + [b"~{%d+}"] * 3 +
-           [b"{0%d+}", b"{0000%d}", b"{-%d+}", b"{%d +}", b"{ %d}", b"{+%d}", b"{%d-}", b"{%d++}", b"{%d} ",
-            b"{%d}\r", b"\"{%d}", b"\"{%d}\"", b"\\{%d+}", b"{{%d}", b"{%d+}}", b"({%d+}", b"~~{%d}"])
-ENDS = [b"\r\n"] * 24 + [b"\n", b"\r\r\n", b"\r", b" \r\n", b"\0\r\n"]
-SPECIAL = [b"\r", b"\n", b"\r\n", b"\0", b"\t", b" ", b"\"", b"\\", b"{", b"}", b"+", b"(", b")", b"~", b"0",
-           b"\x0b", b"\xff", b"{5}", b"{3+}\r\n", b"\"\"", b"* ", b"+ ", b"DONE\r\n"]
+SIMPLE = [
+    b"NOOP", b"CAPABILITY", b"SELECT INBOX", b"LIST \"\" *", b"STATUS INBOX (MESSAGES)",
+    b"ID (\"name\" \"differ\" \"version\" \"1\")", b"ID NIL", b"FETCH 1 (FLAGS BODY[])",
+    b"UID SEARCH 1:3", b"CREATE \"x{5}\"", b"DELETE \"a\\\"{3+}\\\\\"", b"NAMESPACE", b"CHECK",
+    b"EXAMINE INBOX", b"ENABLE CONDSTORE", b"CREATE foo}", b"LSUB \"\" \"%\"", b"BOGUS x y",
+    b"SETMETADATA INBOX (/private/x \"y\" /private/z NIL)", b"STORE 1 +FLAGS (\\Seen)",
+    b"SELECT \"Box\"", b"GETQUOTAROOT INBOX",
+]
+ODD = [
+    b"FETCH (", b"SEARCH SUBJECT \"{4}\" TEXT \"\\\\\"", b"XFOO {x", b"SEARCH (", b"UID",
+    b"CREATE a{5+}b", b"APPEND INBOX )", b"APPEND INBOX CATENATE (x)", b"CREATE \xffx", b"STORE 1",
+]
+HIDDEN = [
+    b"NOOP", b"UNAUTHENTICATE", b"LOGIN a b", b"AUTHENTICATE PLAIN AGEAYg==", b"STARTTLS",
+    b"COMPRESS DEFLATE", b"IDLE", b"unauthenticate", b"SELECT INBOX",
+    b"LOGIN {1+}\r\na {1+}\r\nb",
+]
+HOLDERS = [
+    b"APPEND Box ", b"APPEND nowhere/at/all ", b"APPEND Box (\\Seen) ", b"CREATE ", b"SELECT ",
+    b"SEARCH SUBJECT ", b"SEARCH CHARSET UTF-8 SUBJECT ", b"BOGUS ", b"NOOP ", b"FETCH 1 ",
+    b"LIST \"\" ", b"STATUS ", b"ID (\"name\" ", b"LOGIN ", b"LOGIN a ", b"AUTHENTICATE PLAIN ",
+    b"APPEND Box UTF8 (", b"APPEND Box CATENATE (TEXT ", b"APPEND Box CATENATE (URL ",
+    b"FETCH 1 BODY[HEADER.FIELDS (", b"CREATE \"open ", b"CREATE x", b"FETCH ( ", b"IDLE ",
+    b"SETMETADATA INBOX (/private/comment ", b"SETMETADATA ", b"UID FETCH ", b"LOGOUT ",
+    b"ENABLE ", b"UID ", b"COPY 1 ", b"GETMETADATA ", b"XAPPLEPUSHSERVICE aps-version ",
+    b"NOTIFY SET (mailboxes ", b"SEARCH OR SUBJECT ", b"REPLACE 1 Box ", b"STORE 1 FLAGS ",
+    b"CREATE \"a\\\" ",
+]
+MARKERS = [b"{%d}"] * 6 + [b"{%d+}"] * 8 + [b"~{%d}"] * 2 + [b"~{%d+}"] * 3
+ODD_MARKERS = MARKERS + [
+    b"{0%d+}", b"{0000%d}", b"{-%d+}", b"{%d +}", b"{ %d}", b"{+%d}", b"{%d-}", b"{%d++}",
+    b"{%d} ", b"{%d}\r", b"\"{%d}", b"\"{%d}\"", b"\\{%d+}", b"{{%d}", b"{%d+}}", b"({%d+}",
+    b"~~{%d}",
+]
+ODD_ENDS = [b"\r\n"] * 24 + [b"\n", b"\r\r\n", b"\r", b" \r\n", b"\0\r\n"]
+ODD_DONES = [b"DONE\r\n"] * 6 + [b"done\r\n", b"DONE \r\n", b"\r\nDONE\r\n", b""]
+SPECIAL = [
+    b"\r", b"\n", b"\r\n", b"\0", b"\t", b" ", b"\"", b"\\", b"{", b"}", b"+", b"(", b")", b"~",
+    b"0", b"\x0b", b"\xff", b"{5}", b"{3+}\r\n", b"\"\"", b"* ", b"+ ", b"DONE\r\n",
+]
 
 
 class Maker:
@@ -76,8 +91,10 @@ class Maker:
         self.count = 0
         # Most oddities end the session; a dialogue without any is the one that goes deep.
         self.is_odd = self.random.random() < 0.5
-        self.markers = MARKERS if self.is_odd else MARKERS[:19]
-        self.ends = ENDS if self.is_odd else ENDS[:1]
+        self.simple = SIMPLE + ODD if self.is_odd else SIMPLE
+        self.markers = ODD_MARKERS if self.is_odd else MARKERS
+        self.ends = ODD_ENDS if self.is_odd else [b"\r\n"]
+        self.dones = ODD_DONES if self.is_odd else [b"DONE\r\n"]
 
     def tag(self):
         self.count += 1
@@ -91,21 +108,22 @@ class Maker:
         inner = b"".join(self.hidden() for _ in range(r.randint(0, 2)))
         if r.random() < 0.2:
             inner = b"From: a\r\n\r\n" + inner
-        size = max(0, len(inner) + r.choice([0] * 10 + [1, -1, 2, -2, -len(inner), 7, 4294967296]))
+        size = len(inner) + r.choice([0] * 10 + [1, -1, 2, -2, -len(inner), 7, 4294967296])
         more = b" " + self.literal(depth + 1) if depth < 2 and r.random() < 0.25 else b""
         close = r.choice([b"", b"", b"", b")", b" x", b"\"", b" \"NIL\")"])
-        return r.choice(self.markers) % size + r.choice(self.ends) + inner + close + (more or r.choice(self.ends))
+        return (r.choice(self.markers) % max(0, size) + r.choice(self.ends) + inner + close +
+                (more or r.choice(self.ends)))
 
     def command(self):
         r = self.random
         kind = r.random()
         if kind < 0.3:
-            return self.tag() + b" " + r.choice(SIMPLE if self.is_odd else SIMPLE[:-10]) + r.choice(self.ends)
+            return self.tag() + b" " + r.choice(self.simple) + r.choice(self.ends)
         if kind < 0.42:
             return self.hidden()
         if kind < 0.52:
-            done = r.choice([b"DONE\r\n"] * 6 + [b"done\r\n", b"DONE \r\n", b"\r\nDONE\r\n", self.hidden(), b""])
-            return self.tag() + b" IDLE" + r.choice(self.ends) + (done if self.is_odd else b"DONE\r\n")
+            done = r.choice(self.dones) or self.hidden()
+            return self.tag() + b" IDLE" + r.choice(self.ends) + done
         return self.tag() + b" " + r.choice(HOLDERS) + self.literal()
 
     def mutate(self, octets):
@@ -166,7 +184,8 @@ def judge(number, dialogue, status, reason, seen, answered, deaf_after):
     """Returns what is wrong, or None."""
     seen = [line.split(b" ") for line in octets_of(seen).split(b"\r\n") if line]
     let_through = [line for line in seen if line[1].upper() in FORBIDDEN]
-    replies = collections.Counter(t for t in tags(octets_of(answered)) if not t.startswith((b"last", b"in")))
+    replies = collections.Counter(t for t in tags(octets_of(answered))
+                                  if not t.startswith((b"last", b"in")))
     more = replies - collections.Counter(line[0] for line in seen)
     if let_through:
         return f"{number}: forbidden command let through: {let_through}\n{dialogue}"
@@ -175,10 +194,11 @@ def judge(number, dialogue, status, reason, seen, answered, deaf_after):
     # The guard knows that it cannot know where the server is; the session is over.
     if reason.startswith(("unasked", "reply-inside")):
         return f"{number}: the guard lost the server: {reason}\n{dialogue}"
-    is_over = (reason == "refused-inside-list" or b"* BYE" in octets_of(answered) or
-               (status in ("deaf", "silent") and any(line[1].upper() in deaf_after for line in seen)))
+    is_known = status != "lost" and any(line[1].upper() in deaf_after for line in seen)
+    is_over = reason == "refused-inside-list" or b"* BYE" in octets_of(answered) or is_known
     if status in ("lost", "deaf", "silent") and not is_over:
-        return f"{number}: {status} {reason}; seen {seen}, answered {octets_of(answered)}\n{dialogue}"
+        return (f"{number}: {status} {reason}; seen {seen}, answered {octets_of(answered)}\n"
+                f"{dialogue}")
     return None
 
 
@@ -189,8 +209,9 @@ def player(base):
     files = (glob.glob(os.path.join(SOURCE, "proto/imap/guard*.c")) +
              [os.path.join(SOURCE, "proto/imap/capability.c")] +
              [os.path.join(SOURCE, "base", f"{name}.c") for name in ("buf", "view", "mem", "err")])
-    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", "-I", SOURCE, "-fsanitize=address,undefined",
-                    "-o", binary, os.path.join(HERE, "guard_diff.c"), *files, "-lsodium"], check=True)
+    subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", "-I", SOURCE,
+                    "-fsanitize=address,undefined", "-o", binary,
+                    os.path.join(HERE, "guard_diff.c"), *files, "-lsodium"], check=True)
     return binary
 
 
@@ -229,8 +250,8 @@ def check(player, port, deaf_after):
 
 
 def test_dovecot_takes_for_commands_what_the_guard_does(base, authority, player):
-    server = Dovecot(os.path.join(base, "dd"), authority, {USER: PASSWORD}, label="differ", ssl="no",
-                     no_plaintext="no", extra=PLUGINS)
+    server = Dovecot(os.path.join(base, "dd"), authority, {USER: PASSWORD}, label="differ",
+                     ssl="no", no_plaintext="no", extra=PLUGINS)
     server.start()
     try:
         check(player, server.ports["imap"], set())
@@ -239,7 +260,8 @@ def test_dovecot_takes_for_commands_what_the_guard_does(base, authority, player)
 
 
 def test_cyrus_takes_for_commands_what_the_guard_does(base, cache, authority, player):
-    server = Cyrus(os.path.join(base, "dc"), cache, authority, {USER: PASSWORD}, allow_plaintext="yes")
+    server = Cyrus(os.path.join(base, "dc"), cache, authority, {USER: PASSWORD},
+                   allow_plaintext="yes")
     try:
         server.start()
         # Cyrus 3.6 throws away the line behind a malformed GETMETADATA, or does not answer it.

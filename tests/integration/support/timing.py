@@ -9,7 +9,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
-CHANCE = 5.0         # standard deviations: one in more than a million per pair
+CHANCE = 4.0         # standard deviations: by chance once in 16,000 comparisons
 SHIFT_S = 0.000_15   # 150 µs: half of what a loopback round trip through a thread pool varies by
 
 

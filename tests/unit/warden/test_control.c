@@ -1,4 +1,5 @@
-/* The control socket with a real client on it: each request, its rows, its `done`, and its event. */
+/* The control socket with a real client on it: each request, its rows, its `done`, and its event.
+ */
 #include "test_verdict_rig.h"
 
 #include "warden/control.h"
@@ -106,8 +107,8 @@ static bool collect(int fd)
                 if (row.n != 0) {
                     buf_clear(&answer.frame);
                     buf_put(&answer.frame, buf_view(&row));
-                    assert_int_equal(
-                        wire_decode(buf_view(&answer.frame), &answer.m, &answer.last), ERR_OK);
+                    assert_int_equal(wire_decode(buf_view(&answer.frame), &answer.m, &answer.last),
+                                     ERR_OK);
                 }
                 return true;
             }
@@ -134,7 +135,7 @@ static uint8_t add_account(const char *name)
     return request(WIRE_account_add, &m);
 }
 
-/* ---- accounts ------------------------------------------------------------------------------------------ */
+/* ---- accounts ------------------------------------------------------------------------------ */
 
 static void test_accounts(void **state)
 {
@@ -168,7 +169,7 @@ static void test_accounts(void **state)
     assert_int_equal(rig_events("account-removed", NULL), 1);
 }
 
-/* ---- app passwords --------------------------------------------------------------------------------------- */
+/* ---- app passwords ------------------------------------------------------------------------- */
 
 static struct wire_app_password_add new_one(const char *account)
 {
@@ -285,7 +286,7 @@ static void test_hangs_up(void **state)
     client = connect_client();
 }
 
-/* ---- factors --------------------------------------------------------------------------------------------- */
+/* ---- factors ------------------------------------------------------------------------------- */
 
 static void test_totp_and_lease(void **state)
 {
@@ -341,7 +342,7 @@ static void test_invitation(void **state)
     assert_non_null(strstr(answer.text, "portal.url"));
 }
 
-/* ---- sessions, events, status ------------------------------------------------------------------------------- */
+/* ---- sessions, events, status -------------------------------------------------------------- */
 
 static void test_sessions(void **state)
 {
@@ -398,7 +399,8 @@ static void test_events_follow(void **state)
     (void)close(second);
 }
 
-/* More rows than the socket takes: they come as fast as they are read, the rest of the warden goes on. */
+/* More rows than the socket takes: they come as fast as they are read, the rest of the warden goes
+ * on. */
 static void test_long_answer(void **state)
 {
     (void)state;
@@ -429,7 +431,7 @@ static void test_status(void **state)
     assert_true(view_is_equal(answer.last.row_status.store, VIEW_LIT("sqlite")));
 }
 
-/* ---- who misbehaves --------------------------------------------------------------------------------------------- */
+/* ---- who misbehaves ------------------------------------------------------------------------ */
 
 static void test_misbehaviour(void **state)
 {
@@ -478,18 +480,10 @@ static void test_too_many_clients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_accounts),
-        TEST(test_app_password_values),
-        TEST(test_app_password_checked),
-        TEST(test_hangs_up),
-        TEST(test_totp_and_lease),
-        TEST(test_invitation),
-        TEST(test_sessions),
-        TEST(test_events_follow),
-        TEST(test_long_answer),
-        TEST(test_status),
-        TEST(test_misbehaviour),
-        TEST(test_too_many_clients),
+        TEST(test_accounts), TEST(test_app_password_values), TEST(test_app_password_checked),
+        TEST(test_hangs_up), TEST(test_totp_and_lease),      TEST(test_invitation),
+        TEST(test_sessions), TEST(test_events_follow),       TEST(test_long_answer),
+        TEST(test_status),   TEST(test_misbehaviour),        TEST(test_too_many_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static void expect(const char *name, const char *user, const char *secret, enum 
           &(struct expected){ .verdict = v, .answer = a, .reason = r });
 }
 
-/* ---- app passwords --------------------------------------------------------------------------------- */
+/* ---- app passwords ------------------------------------------------------------------------- */
 
 static void test_app_password(void **state)
 {
@@ -84,7 +84,9 @@ static void test_app_password(void **state)
     char dashed[64], other[64];
 
     judge("good", &(struct rig_question){ .user = "ann@example.org", .secret = good },
-          &(struct expected){ .verdict = ALLOW, .user = "ann@example.org", .secret = "mailbox",
+          &(struct expected){ .verdict = ALLOW,
+                              .user = "ann@example.org",
+                              .secret = "mailbox",
                               .authorization = "" });
     judge("bare name, other case, spaces",
           &(struct rig_question){ .user = " Ann ", .secret = good },
@@ -92,14 +94,14 @@ static void test_app_password(void **state)
     (void)snprintf(dashed, sizeof(dashed), "PST_%.10s-%.13s %s", good + 4, good + 14, good + 27);
     judge("as a person types it", &(struct rig_question){ .user = "ann", .secret = dashed },
           &(struct expected){ .verdict = ALLOW, .secret = "mailbox" });
-    judge("authorization is oneself",
-          &(struct rig_question){ .user = "ann", .secret = good,
-                                  .authorization = "ann@example.org" },
-          &(struct expected){ .verdict = ALLOW, .secret = "mailbox" });
-    judge("authorization is somebody else",
-          &(struct rig_question){ .user = "ann", .secret = good, .authorization = "bob" },
-          &(struct expected){ .answer = WIRE_ANSWER_REFUSE_DEVICE,
-                              .reason = REASON_AUTHORIZATION });
+    judge(
+        "authorization is oneself",
+        &(struct rig_question){ .user = "ann", .secret = good, .authorization = "ann@example.org" },
+        &(struct expected){ .verdict = ALLOW, .secret = "mailbox" });
+    judge(
+        "authorization is somebody else",
+        &(struct rig_question){ .user = "ann", .secret = good, .authorization = "bob" },
+        &(struct expected){ .answer = WIRE_ANSWER_REFUSE_DEVICE, .reason = REASON_AUTHORIZATION });
     (void)snprintf(other, sizeof(other), "%s", good);
     other[20] = other[20] == '7' ? '8' : '7';
     expect("a typo", "ann", other, REFUSE, WIRE_ANSWER_REFUSE_DEVICE, REASON_APP_PASSWORD_FORM);
@@ -142,8 +144,7 @@ static void test_app_password_limits(void **state)
 
     expect("not expired", "ann", ends, ALLOW, 0, REASON_NONE);
     rig_pass_s(100);
-    expect("expired", "ann", ends, REFUSE, WIRE_ANSWER_REFUSE_DEVICE,
-           REASON_APP_PASSWORD_EXPIRED);
+    expect("expired", "ann", ends, REFUSE, WIRE_ANSWER_REFUSE_DEVICE, REASON_APP_PASSWORD_EXPIRED);
     like = (struct store_app_password){ .protocols = 1U << 2 };
     expect("for pop3", "ann", rig_app_password("ann@example.org", "m", &like), REFUSE,
            WIRE_ANSWER_REFUSE_DEVICE, REASON_APP_PASSWORD_PROTOCOL);
@@ -176,19 +177,19 @@ static void test_binding(void **state)
     judge("first network", &(struct rig_question){ .user = "ann@bindnet.test", .secret = net },
           &allow);
     judge("same network",
-          &(struct rig_question){ .user = "ann@bindnet.test", .secret = net,
-                                  .source = "192.0.2.200" },
+          &(struct rig_question){
+              .user = "ann@bindnet.test", .secret = net, .source = "192.0.2.200" },
           &allow);
     judge("other network",
-          &(struct rig_question){ .user = "ann@bindnet.test", .secret = net,
-                                  .source = "203.0.113.1" },
+          &(struct rig_question){
+              .user = "ann@bindnet.test", .secret = net, .source = "203.0.113.1" },
           &bound);
     judge("first device",
           &(struct rig_question){ .user = "ann@binddev.test", .secret = dev, .client = "K-9" },
           &allow);
     judge("same device elsewhere",
-          &(struct rig_question){ .user = "ann@binddev.test", .secret = dev, .client = "K-9",
-                                  .source = "203.0.113.1" },
+          &(struct rig_question){
+              .user = "ann@binddev.test", .secret = dev, .client = "K-9", .source = "203.0.113.1" },
           &allow);
     judge("other device",
           &(struct rig_question){ .user = "ann@binddev.test", .secret = dev, .client = "Mail" },
@@ -197,7 +198,7 @@ static void test_binding(void **state)
           &(struct rig_question){ .user = "ann@binddev.test", .secret = dev }, &bound);
 }
 
-/* ---- gate ------------------------------------------------------------------------------------------ */
+/* ---- gate ---------------------------------------------------------------------------------- */
 
 static void test_gate(void **state)
 {
@@ -217,12 +218,11 @@ static void test_gate(void **state)
           &(struct expected){ .verdict = ALLOW, .observed = REASON_PROTOCOL_OFF });
     expect("from the network", "ann@net.test", net, ALLOW, 0, REASON_NONE);
     judge("from another network",
-          &(struct rig_question){ .user = "ann@net.test", .secret = net,
-                                  .source = "203.0.113.1" },
+          &(struct rig_question){ .user = "ann@net.test", .secret = net, .source = "203.0.113.1" },
           &(struct expected){ .answer = WIRE_ANSWER_REFUSE_DEVICE, .reason = REASON_NETWORK });
 }
 
-/* ---- passwords, the upstream judges ------------------------------------------------------------------ */
+/* ---- passwords, the upstream judges -------------------------------------------------------- */
 
 static void test_upstream_password(void **state)
 {
@@ -234,9 +234,10 @@ static void test_upstream_password(void **state)
     expect("no name at all", "a b@c", "right", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_BAD_NAME);
     expect("empty secret", "ann", "", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD, REASON_EMPTY_SECRET);
-    judge("require = password",
-          &(struct rig_question){ .user = "ann@plain.test", .secret = "any" },
-          &(struct expected){ .verdict = ALLOW, .user = "ann@plain.test", .secret = "any",
+    judge("require = password", &(struct rig_question){ .user = "ann@plain.test", .secret = "any" },
+          &(struct expected){ .verdict = ALLOW,
+                              .user = "ann@plain.test",
+                              .secret = "any",
                               .credential = "password" });
     judge("observed", &(struct rig_question){ .user = "ann@observe.test", .secret = "any" },
           &(struct expected){ .verdict = ALLOW, .secret = "any", .observed = REASON_NO_FACTOR });
@@ -257,13 +258,14 @@ static void test_lease(void **state)
                                    .reason = REASON_NO_FACTOR };
 
     judge("by network", &(struct rig_question){ .user = "ann", .secret = "right" },
-          &(struct expected){ .verdict = ALLOW, .user = "ann@example.org", .secret = "right",
+          &(struct expected){ .verdict = ALLOW,
+                              .user = "ann@example.org",
+                              .secret = "right",
                               .credential = "lease 1" });
     judge("from elsewhere",
           &(struct rig_question){ .user = "ann", .secret = "right", .source = "203.0.113.9" },
           &none);
-    judge("by device",
-          &(struct rig_question){ .user = "bob", .secret = "right", .client = "K-9" },
+    judge("by device", &(struct rig_question){ .user = "bob", .secret = "right", .client = "K-9" },
           &(struct expected){ .verdict = ALLOW, .credential = "lease 2" });
     judge("other device",
           &(struct rig_question){ .user = "bob", .secret = "right", .client = "Mail" }, &none);
@@ -320,8 +322,8 @@ static void test_otp_reuse(void **state)
           &allow);
     judge("other device", &(struct rig_question){ .user = user, .secret = secret }, &replay);
     judge("other address",
-          &(struct rig_question){ .user = user, .secret = secret, .client = "K-9",
-                                  .source = "192.0.2.8" },
+          &(struct rig_question){
+              .user = user, .secret = secret, .client = "K-9", .source = "192.0.2.8" },
           &replay);
     judge("other password",
           &(struct rig_question){ .user = user, .secret = other, .client = "K-9" }, &replay);
@@ -331,8 +333,7 @@ static void test_otp_reuse(void **state)
     rig_pass_s(1);
     judge("when the window is",
           &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" },
-          &(struct expected){ .answer = WIRE_ANSWER_REFUSE_PASSWORD,
-                              .reason = REASON_NO_FACTOR });
+          &(struct expected){ .answer = WIRE_ANSWER_REFUSE_PASSWORD, .reason = REASON_NO_FACTOR });
 }
 
 static void test_otp_reuse_ends_with_the_seed(void **state)
@@ -357,15 +358,17 @@ static void test_master(void **state)
     const char *good = rig_app_password("ann@master.test", NULL, NULL);
 
     judge("app password", &(struct rig_question){ .user = "ann@master.test", .secret = good },
-          &(struct expected){ .verdict = ALLOW, .user = "gate", .secret = "of-the-gate",
+          &(struct expected){ .verdict = ALLOW,
+                              .user = "gate",
+                              .secret = "of-the-gate",
                               .authorization = "ann@master.test" });
     (void)rig_lease("ann@master.test", "192.0.2.0/24", "");
     judge("unverified", &(struct rig_question){ .user = "ann@master.test", .secret = "any" },
-          &(struct expected){ .verdict = ALLOW, .user = "ann@master.test", .secret = "any",
-                              .authorization = "" });
+          &(struct expected){
+              .verdict = ALLOW, .user = "ann@master.test", .secret = "any", .authorization = "" });
 }
 
-/* ---- passwords from a file ----------------------------------------------------------------------------- */
+/* ---- passwords from a file ----------------------------------------------------------------- */
 
 static void test_local_password(void **state)
 {
@@ -386,9 +389,9 @@ static void test_local_password(void **state)
     expect("observed, wrong", "ann@observe.test", "wrong", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_UNKNOWN_ACCOUNT);
     (void)rig_lease("ann@master.test", "192.0.2.0/24", "");
-    judge("verified, master", &(struct rig_question){ .user = "ann@master.test", .secret = "right" },
-          &(struct expected){ .verdict = ALLOW, .user = "gate",
-                              .authorization = "ann@master.test" });
+    judge(
+        "verified, master", &(struct rig_question){ .user = "ann@master.test", .secret = "right" },
+        &(struct expected){ .verdict = ALLOW, .user = "gate", .authorization = "ann@master.test" });
     expect("lease, wrong", "ann@master.test", "wrong", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_WRONG_PASSWORD);
     rig_totp("ann@example.org", seed);
@@ -416,7 +419,7 @@ static void test_source_out_of_service(void **state)
     expect("app passwords go on", "ann", good, ALLOW, 0, REASON_NONE);
 }
 
-/* ---- throttle, seen from here --------------------------------------------------------------------------- */
+/* ---- throttle, seen from here -------------------------------------------------------------- */
 
 static void test_throttled(void **state)
 {
@@ -432,13 +435,12 @@ static void test_throttled(void **state)
     }
     expect("over the account's limit", "ann", "guess-4", LATER, WIRE_ANSWER_LATER,
            REASON_THROTTLED_ACCOUNT);
-    expect("the right one too", "ann", "right", LATER, WIRE_ANSWER_LATER,
-           REASON_THROTTLED_ACCOUNT);
-    expect("an app password is no guess", "ann",
-           rig_app_password("ann@example.org", "m", NULL), ALLOW, 0, REASON_NONE);
+    expect("the right one too", "ann", "right", LATER, WIRE_ANSWER_LATER, REASON_THROTTLED_ACCOUNT);
+    expect("an app password is no guess", "ann", rig_app_password("ann@example.org", "m", NULL),
+           ALLOW, 0, REASON_NONE);
 }
 
-/* ---- questions that no honest edge asks ------------------------------------------------------------------ */
+/* ---- questions that no honest edge asks ---------------------------------------------------- */
 
 static void test_bad_questions(void **state)
 {
@@ -464,7 +466,10 @@ static void test_names(void **state)
         { "ann", "ann@example.org" },
         { " ANN\t", "ann@example.org" },
         { "Ann@Example.ORG", "ann@example.org" },
-        { "j\xc3\xbcrg@b\xc3\xbc" "cher.example", "j\xc3\xbcrg@b\xc3\xbc" "cher.example" },
+        { "j\xc3\xbcrg@b\xc3\xbc"
+          "cher.example",
+          "j\xc3\xbcrg@b\xc3\xbc"
+          "cher.example" },
         { "a+b.c=d@x", "a+b.c=d@x" },
         { "", NULL },
         { "@example.org", NULL },

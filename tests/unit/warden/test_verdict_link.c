@@ -1,5 +1,5 @@
-/* One verdict channel and more: what an edge may say, what a hostile one gets, and the life of sessions
- * from the verdict to their end. */
+/* One verdict channel and more: what an edge may say, what a hostile one gets, and the life of
+ * sessions from the verdict to their end. */
 #include "test_verdict_rig.h"
 
 #include "warden/probe.h"
@@ -35,15 +35,14 @@ static uint64_t log_in(struct link *edge, const char *user, const char *secret)
 
 static void say_closed(struct link *edge, uint64_t session)
 {
-    const struct wire_closed c = { .session = session,
-                                   .octets_up = 11,
-                                   .octets_down = 22,
-                                   .reason = VIEW_LIT("logout") };
+    const struct wire_closed c = {
+        .session = session, .octets_up = 11, .octets_down = 22, .reason = VIEW_LIT("logout")
+    };
 
     assert_true(rig_take(edge, WIRE_closed, &c));
 }
 
-/* ---- a login ----------------------------------------------------------------------------------------- */
+/* ---- a login ------------------------------------------------------------------------------- */
 
 static void test_login(void **state)
 {
@@ -77,10 +76,8 @@ static void test_refusals_look_alike(void **state)
     rig_account("ann@example.org");
     const struct rig_question right = { .user = "ann", .secret = "right", .source = "192.0.2.1" };
     const struct rig_question wrong = { .user = "ann", .secret = "wrong", .source = "192.0.2.2" };
-    const struct rig_question none = { .user = "nobody", .secret = "right",
-                                       .source = "192.0.2.3" };
-    const struct rig_question bad = { .user = "n@o@n@e", .secret = "right",
-                                      .source = "192.0.2.4" };
+    const struct rig_question none = { .user = "nobody", .secret = "right", .source = "192.0.2.3" };
+    const struct rig_question bad = { .user = "n@o@n@e", .secret = "right", .source = "192.0.2.4" };
     const struct rig_question *const all[] = { &right, &wrong, &none, &bad };
 
     for (int again = 0; again < 2; again++) {
@@ -163,7 +160,7 @@ static void test_observed(void **state)
     say_closed(rig.edge, id);
 }
 
-/* ---- revocation -------------------------------------------------------------------------------------- */
+/* ---- revocation ---------------------------------------------------------------------------- */
 
 static void test_revocation_reaches_live_and_pending(void **state)
 {
@@ -206,7 +203,7 @@ static void test_revocation_by_app_password_and_lease(void **state)
     assert_int_equal(rig_last(WIRE_end_session)->session, leased);
 }
 
-/* ---- the cap ------------------------------------------------------------------------------------------- */
+/* ---- the cap ------------------------------------------------------------------------------- */
 
 static void test_cap(void **state)
 {
@@ -231,7 +228,7 @@ static void test_cap(void **state)
     assert_int_equal(rig_ask(rig.edge, &q).verdict, VERDICT_ALLOW);
 }
 
-/* ---- a warden that has just started ---------------------------------------------------------------------- */
+/* ---- a warden that has just started -------------------------------------------------------- */
 
 static struct wire_resume resume(uint64_t id, const char *account, const char *credential)
 {
@@ -296,7 +293,7 @@ static void test_resume_many(void **state)
     assert_int_equal(rig_events("closed", "edge-lost"), 32);
 }
 
-/* ---- hostile edges ----------------------------------------------------------------------------------------- */
+/* ---- hostile edges ------------------------------------------------------------------------- */
 
 static void test_only_its_own_sessions(void **state)
 {
@@ -329,8 +326,8 @@ static void test_misbehaviour(void **state)
     (void)state;
     const char *good = rig_app_password("ann@example.org", "m", NULL);
     const uint64_t id = log_in(rig.edge, "ann", good);
-    const struct wire_question twice = rig_question(
-        &(struct rig_question){ .user = "ann", .secret = good, .session = id });
+    const struct wire_question twice =
+        rig_question(&(struct rig_question){ .user = "ann", .secret = good, .session = id });
     const struct wire_outcome again = { .session = id, .result = OUTCOME_ACCEPTED };
     const struct wire_outcome odd = { .session = id, .result = 3 };
     const struct wire_probed probed = { .probe = 1, .result = 3 };
@@ -368,7 +365,7 @@ static void test_too_many_sessions_of_an_edge(void **state)
     assert_false(rig_take(rig.edge, WIRE_resume, &r));
 }
 
-/* ---- while questions are on the pool ----------------------------------------------------------------------- */
+/* ---- while questions are on the pool ------------------------------------------------------- */
 
 static void test_edge_gone_while_judged(void **state)
 {
@@ -432,7 +429,7 @@ static void test_revoked_while_judged(void **state)
     assert_int_equal(rig_last(WIRE_verdict)->verdict, VERDICT_REFUSE);
 }
 
-/* ---- the store is out of service ------------------------------------------------------------------------------ */
+/* ---- the store is out of service ----------------------------------------------------------- */
 
 static void test_full_queue(void **state)
 {
@@ -443,14 +440,15 @@ static void test_full_queue(void **state)
     while (!writer_is_full(rig.w.writer))
         assert_non_null(writer_next(rig.w.writer));
     assert_int_equal(rig_ask(rig.edge, &q).verdict, VERDICT_LATER);
-    assert_int_equal(rig_ask(rig.edge, &(struct rig_question){ .user = "nobody", .secret = "x" })
-                         .verdict,
-                     VERDICT_LATER);
+    assert_int_equal(
+        rig_ask(rig.edge, &(struct rig_question){ .user = "nobody", .secret = "x" }).verdict,
+        VERDICT_LATER);
     writer_flush(rig.w.writer);
     assert_int_equal(rig_ask(rig.edge, &q).verdict, VERDICT_ALLOW);
 }
 
-/* The disk is full: who is good comes in, what happened is not lost, and is written when there is room. */
+/* The disk is full: who is good comes in, what happened is not lost, and is written when there is
+ * room. */
 static void test_disk_full(void **state)
 {
     (void)state;
@@ -475,7 +473,7 @@ static void test_disk_full(void **state)
     assert_int_equal(rig_events("closed", NULL), 1);
 }
 
-/* ---- probes --------------------------------------------------------------------------------------------------- */
+/* ---- probes -------------------------------------------------------------------------------- */
 
 static int probed_result = -1;
 
@@ -488,8 +486,11 @@ static void on_probed(void *arg, enum outcome result)
 static void test_probe(void **state)
 {
     (void)state;
-    const struct probe_conf conf = { .upstream = VIEW_LIT("mail"), .user = VIEW_LIT("ann"),
-                                     .secret = VIEW_LIT("x"), .protocol = 1, .done = on_probed };
+    const struct probe_conf conf = { .upstream = VIEW_LIT("mail"),
+                                     .user = VIEW_LIT("ann"),
+                                     .secret = VIEW_LIT("x"),
+                                     .protocol = 1,
+                                     .done = on_probed };
     struct link *other = rig_edge(2);
     struct wire_probed answer = { .result = OUTCOME_ACCEPTED };
 
@@ -518,7 +519,7 @@ static void test_probe(void **state)
     assert_int_equal(probe_start(&rig.w, &conf), ERR_BUSY);
 }
 
-/* ---- no memory ------------------------------------------------------------------------------------------------- */
+/* ---- no memory ----------------------------------------------------------------------------- */
 
 static void test_no_memory(void **state)
 {

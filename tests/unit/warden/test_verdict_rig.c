@@ -132,7 +132,7 @@ void rig_close(void)
     scratch_remove(&rig.scratch);
 }
 
-/* ---- edges ------------------------------------------------------------------------------------------- */
+/* ---- edges --------------------------------------------------------------------------------- */
 
 #define TAKE_VIEW(to, v) event_copy((to), sizeof(to), (v))
 
@@ -249,7 +249,7 @@ size_t rig_sent(enum wire_number number)
     return n;
 }
 
-/* ---- people ------------------------------------------------------------------------------------------ */
+/* ---- people -------------------------------------------------------------------------------- */
 
 void rig_account(const char *name)
 {
@@ -296,17 +296,16 @@ void rig_totp(const char *account, uint8_t seed[20])
     rig_account(account);
     assert_int_equal(totp_make_seed(seed), ERR_OK);
     buf_printf(&context, "totp:%s", account);
-    assert_int_equal(keys_seal(&rig.w.keys, VIEW_NONE, buf_view(&context), view_of(seed, 20),
-                               &sealed),
-                     ERR_OK);
+    assert_int_equal(
+        keys_seal(&rig.w.keys, VIEW_NONE, buf_view(&context), view_of(seed, 20), &sealed), ERR_OK);
     assert_int_equal(store_totp_set(rig.w.store, account, buf_view(&sealed), now_s), ERR_OK);
 }
 
 void rig_code(const uint8_t seed[20], int offset, char code[7])
 {
-    assert_int_equal(oath_totp_generate((const char *)seed, 20, (time_t)(now_s + offset * 30), 30,
-                                        0, 6, code),
-                     OATH_OK);
+    assert_int_equal(
+        oath_totp_generate((const char *)seed, 20, (time_t)(now_s + offset * 30), 30, 0, 6, code),
+        OATH_OK);
 }
 
 uint64_t rig_lease(const char *account, const char *network, const char *device)
@@ -322,7 +321,7 @@ uint64_t rig_lease(const char *account, const char *network, const char *device)
     return id;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------ */
+/* ---- events -------------------------------------------------------------------------------- */
 
 struct counted {
     const char *kind, *reason;
@@ -333,8 +332,8 @@ static bool count(void *arg, const struct store_event *e)
 {
     struct counted *c = arg;
 
-    c->n += strcmp(e->kind, c->kind) == 0 &&
-            (c->reason == NULL || strcmp(e->reason, c->reason) == 0);
+    c->n +=
+        strcmp(e->kind, c->kind) == 0 && (c->reason == NULL || strcmp(e->reason, c->reason) == 0);
     return true;
 }
 

@@ -1,5 +1,5 @@
-/* test_verdict_rig.h: a whole warden without processes, sockets and threads: a store on disk, a clock
- * that the test turns, jobs that run at once, and edges whose frames the test sees. */
+/* test_verdict_rig.h: a whole warden without processes, sockets and threads: a store on disk, a
+ * clock that the test turns, jobs that run at once, and edges whose frames the test sees. */
 #ifndef POSTERN_TESTS_VERDICT_RIG_H
 #define POSTERN_TESTS_VERDICT_RIG_H
 
