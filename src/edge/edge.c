@@ -4,7 +4,7 @@
 #include "edge/context.h"
 #include "edge/session.h"
 #include "net/tls_memory.h"
-#include "supervisor/sandbox.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -77,11 +77,12 @@ static void start(struct edge *e, const struct wire_boot_start *b)
 
     e->number = b->edge;
     e->generation = b->generation;
-    if (boot_build(e) != ERR_OK || sandbox_enter(&sandbox_edge, e->config) != ERR_OK) {
+    if (boot_build(e) != ERR_OK)
         _exit(1);
-    }
-    boot_forget_files();
     log_open("edge", e->config->log.format, e->config->log.level);
+    if (sandbox_enter(&sandbox_edge, e->config) != ERR_OK)
+        _exit(1);
+    boot_forget_files();
     channel_set_open(e->boot);
     channel_send(e->boot, WIRE_ready, &ready, -1);
 }

@@ -5,7 +5,7 @@
 #include "supervisor/problem.h"
 #include "supervisor/state.h"
 #include "supervisor/supervisor.h"
-#include "supervisor/user.h"
+#include "sandbox/user.h"
 
 #include <errno.h>
 #include <unistd.h>

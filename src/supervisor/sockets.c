@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "supervisor/listen.h"
 #include "supervisor/problem.h"
-#include "supervisor/user.h"
+#include "sandbox/user.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "supervisor/spawn.h"
 
-#include "supervisor/user.h"
+#include "sandbox/user.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
-#include "supervisor/sandbox.h"
+#include "sandbox/sandbox.h"
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 #include "supervisor/state.h"
 
 #include "supervisor/problem.h"
-#include "supervisor/user.h"
+#include "sandbox/user.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "supervisor/sandbox.h"
+#include "sandbox/sandbox.h"
 #include "warden/control.h"
 #include "warden/docket.h"
 #include "warden/link.h"

@@ -6,7 +6,7 @@
 #include "supervisor/problem.h"
 #include "supervisor/state.h"
 #include "supervisor/tickets.h"
-#include "supervisor/user.h"
+#include "sandbox/user.h"
 
 #include <errno.h>
 #include <fcntl.h>

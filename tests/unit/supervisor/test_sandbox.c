@@ -4,8 +4,8 @@
 #include "sample.h"
 
 #include "base/log.h"
-#include "supervisor/sandbox.h"
-#include "supervisor/user.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/user.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

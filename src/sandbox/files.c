@@ -1,5 +1,5 @@
 /* Landlock: which files a role may reach. Source: Linux, userspace-api/landlock.rst. */
-#include "supervisor/sandbox_inner.h"
+#include "sandbox/inner.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "supervisor/user.h"
+#include "sandbox/user.h"
 
 #include <errno.h>
 #include <pwd.h>

@@ -1,7 +1,7 @@
 /* seccomp: which system calls a role may make, by name, so that the lists hold on every machine.
  * What is in no list gets EPERM, so that a library that tries something new goes without it; what
  * only an attacker would want ends the process. Source: seccomp(2), libseccomp. */
-#include "supervisor/sandbox_inner.h"
+#include "sandbox/inner.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* user.h: users of the configuration as numbers. Reads the user database: before the sandbox. */
-#ifndef POSTERN_SUPERVISOR_USER_H
-#define POSTERN_SUPERVISOR_USER_H
+#ifndef POSTERN_SANDBOX_USER_H
+#define POSTERN_SANDBOX_USER_H
 
 #include "base/attr.h"
 #include "base/err.h"

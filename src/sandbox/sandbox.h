@@ -11,10 +11,10 @@
  * calling thread and those that it starts. What is refused afterwards: EACCES by Landlock, EPERM by
  * seccomp, and death for what no honest code of ours asks for (execve, ptrace, mount …).
  *
- * Sanitizers need /proc, ptrace and a symbolizer: builds with them stop after the uid.
+ * Sanitizers need /proc, ptrace and a symbolizer: builds with them stop after the capabilities.
  * Runs in: edge, warden. Needs base and config only, so any role may include it. */
-#ifndef POSTERN_SUPERVISOR_SANDBOX_H
-#define POSTERN_SUPERVISOR_SANDBOX_H
+#ifndef POSTERN_SANDBOX_SANDBOX_H
+#define POSTERN_SANDBOX_SANDBOX_H
 
 #include "base/attr.h"
 #include "base/err.h"

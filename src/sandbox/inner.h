@@ -1,9 +1,9 @@
-/* sandbox_inner.h: between sandbox.c (the ladder), sandbox_files.c (Landlock) and sandbox_calls.c
+/* inner.h: between sandbox.c (the ladder), files.c (Landlock) and calls.c
  * (seccomp). Not for others. */
-#ifndef POSTERN_SUPERVISOR_SANDBOX_INNER_H
-#define POSTERN_SUPERVISOR_SANDBOX_INNER_H
+#ifndef POSTERN_SANDBOX_INNER_H
+#define POSTERN_SANDBOX_INNER_H
 
-#include "supervisor/sandbox.h"
+#include "sandbox/sandbox.h"
 
 /* What a role may ask the kernel for, as bits; several sets add up. */
 enum sandbox_calls {

@@ -1,8 +1,8 @@
-#include "supervisor/sandbox.h"
+#include "sandbox/sandbox.h"
 
 #include "base/log.h"
-#include "supervisor/sandbox_inner.h"
-#include "supervisor/user.h"
+#include "sandbox/inner.h"
+#include "sandbox/user.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -99,7 +99,7 @@ static enum err fail(const char *rung, enum err e)
     const int number = errno;
 
     log_event(LOG_ERROR, "sandbox-failed", LOG_TEXT("rung", rung), LOG_TEXT("error", err_text(e)),
-              LOG_TEXT("system", strerror(number)));
+              LOG_TEXT("system", number == 0 ? "" : strerror(number)));
     return e;
 }
 
