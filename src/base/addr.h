@@ -9,9 +9,9 @@
 #define ADDR_TEXT_MAX 56 /* "[addr]:port" or "addr/prefix", with NUL */
 
 struct addr {
-    uint8_t ip[16];  /* network order; IPv4 in the first four */
-    uint8_t octets;  /* 4, 16, or 0: unknown (a Unix socket) */
-    uint16_t port;   /* host order; 0: none */
+    uint8_t ip[16]; /* network order; IPv4 in the first four */
+    uint8_t octets; /* 4, 16, or 0: unknown (a Unix socket) */
+    uint16_t port;  /* host order; 0: none */
 };
 
 struct network {

@@ -9,12 +9,17 @@
 
 #include <stdlib.h>
 
-#define MUST_USE       __attribute__((warn_unused_result))
-#define PRINTF(f, a)   __attribute__((format(printf, f, a)))
-#define UNUSED         __attribute__((unused))
-#define COUNT_OF(a)    (sizeof(a) / sizeof((a)[0]))
-#define TAKE(p)        (__extension__({ __typeof__(p) taken_ = (p); (p) = NULL; taken_; }))
-#define AUTO(type)     __attribute__((cleanup(type##_auto))) struct type *
+#define MUST_USE     __attribute__((warn_unused_result))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define UNUSED       __attribute__((unused))
+#define COUNT_OF(a)  (sizeof(a) / sizeof((a)[0]))
+#define TAKE(p)                                                                                    \
+    (__extension__({                                                                               \
+        __typeof__(p) taken_ = (p);                                                                \
+        (p) = NULL;                                                                                \
+        taken_;                                                                                    \
+    }))
+#define AUTO(type) __attribute__((cleanup(type##_auto))) struct type *
 #define AUTO_DEFINE(type)                                                                          \
     UNUSED static inline void type##_auto(struct type **p)                                         \
     {                                                                                              \

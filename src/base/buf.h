@@ -26,7 +26,8 @@ void buf_put_text(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF(2, 3);
 /* Removes the first n octets (n <= b->n); what remains moves to the front. */
 void buf_consume(struct buf *b, size_t n);
-/* The text with a NUL behind it (not counted), or NULL after an error. Valid until the next call. */
+/* The text with a NUL behind it (not counted), or NULL after an error. Valid until the next call.
+ */
 const char *buf_cstr(struct buf *b);
 
 static inline bool buf_is_ok(const struct buf *b)

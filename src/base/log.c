@@ -86,8 +86,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (log_format == LOG_FORMAT_JSON) {
         buf_put_text(&line, "{\"time\":\"");
         put_time(&line);
-        buf_printf(&line, "\",\"level\":\"%s\",\"role\":\"%s\",\"event\":\"%s\"", level_names[level],
-                   log_role, event);
+        buf_printf(&line, "\",\"level\":\"%s\",\"role\":\"%s\",\"event\":\"%s\"",
+                   level_names[level], log_role, event);
         put_fields(&line, fields);
         buf_put_text(&line, "}\n");
     } else {

@@ -31,6 +31,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 
 #define log_event(level, event, ...)                                                               \
     log_write((level), (event), (const struct log_field[]){ __VA_ARGS__, { .key = NULL } })
-#define log_plain(level, event) log_write((level), (event), (const struct log_field[]){ { .key = NULL } })
+#define log_plain(level, event)                                                                    \
+    log_write((level), (event), (const struct log_field[]){ { .key = NULL } })
 
 #endif

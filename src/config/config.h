@@ -25,8 +25,8 @@ struct network_list {
     size_t n;
 };
 
-enum conf_tls { CONF_TLS_IMPLICIT = 0, CONF_TLS_STARTTLS };          /* a gate's mode             */
-enum conf_minimum { CONF_TLS_1_2 = 0, CONF_TLS_1_3 };                /* lowest TLS version        */
+enum conf_tls { CONF_TLS_IMPLICIT = 0, CONF_TLS_STARTTLS }; /* a gate's mode             */
+enum conf_minimum { CONF_TLS_1_2 = 0, CONF_TLS_1_3 };       /* lowest TLS version        */
 enum conf_login { CONF_LOGIN_SEALED = 0, CONF_LOGIN_PASSTHROUGH, CONF_LOGIN_MASTER };
 enum conf_source { CONF_SOURCE_UPSTREAM = 0, CONF_SOURCE_FILE, CONF_SOURCE_LDAP, CONF_SOURCE_PAM };
 enum conf_require { CONF_REQUIRE_MFA = 0, CONF_REQUIRE_PASSWORD };
@@ -35,9 +35,9 @@ enum conf_bind { CONF_BIND_NONE = 0, CONF_BIND_NETWORK, CONF_BIND_DEVICE };
 enum conf_proxy { CONF_PROXY_NONE = 0, CONF_PROXY_V2 };
 
 struct conf_gate {
-    char *name;                     /* owned, as are all char * below */
-    char *protocol;                 /* "imap" */
-    struct text_list listen;        /* "*:993", "[::1]:993", "127.0.0.1:993" */
+    char *name;              /* owned, as are all char * below */
+    char *protocol;          /* "imap" */
+    struct text_list listen; /* "*:993", "[::1]:993", "127.0.0.1:993" */
     enum conf_tls tls;
     struct network_list proxy_from; /* not empty: every client speaks the PROXY protocol, and only
                                        these addresses may */
@@ -45,9 +45,9 @@ struct conf_gate {
 
 /* One URL of an upstream, taken apart. */
 struct conf_url {
-    char *scheme;    /* "imaps" */
-    char *host;      /* name, address without brackets, or path of a Unix socket */
-    uint16_t port;   /* 0 for a Unix socket */
+    char *scheme;  /* "imaps" */
+    char *host;    /* name, address without brackets, or path of a Unix socket */
+    uint16_t port; /* 0 for a Unix socket */
     bool is_unix;
 };
 
@@ -55,14 +55,14 @@ struct conf_upstream {
     char *name;
     struct conf_url *imap; /* owned; tried in turn */
     size_t imap_count;
-    char *ca;                   /* path of a PEM file; "" : the system's */
-    struct text_list pin;       /* "sha256/<base64>" of the public key; not empty: no CA */
-    char *server_name;          /* name to verify and to send as SNI; "": the URL's host */
-    struct text_list domains;   /* accounts that it serves; empty: all */
+    char *ca;                 /* path of a PEM file; "" : the system's */
+    struct text_list pin;     /* "sha256/<base64>" of the public key; not empty: no CA */
+    char *server_name;        /* name to verify and to send as SNI; "": the URL's host */
+    struct text_list domains; /* accounts that it serves; empty: all */
     enum conf_login login;
-    char *master_user;          /* login = master */
-    char *master_password;      /* SECRET */
-    bool is_trusting;           /* setting `id`: tell it the client's address by IMAP ID */
+    char *master_user;     /* login = master */
+    char *master_password; /* SECRET */
+    bool is_trusting;      /* setting `id`: tell it the client's address by IMAP ID */
     enum conf_proxy proxy;
     uint32_t connect_timeout_ms;
     uint32_t login_timeout_ms;
@@ -70,14 +70,14 @@ struct conf_upstream {
 
 struct conf_policy {
     char *name;
-    struct text_list accounts;     /* patterns: "*@board.example.org"; empty: all (default) */
+    struct text_list accounts; /* patterns: "*@board.example.org"; empty: all (default) */
     enum conf_require require;
     enum conf_mode mode;
-    struct text_list legacy;       /* protocols that are on */
-    struct network_list networks;  /* where sessions may come from; empty: anywhere */
-    enum conf_bind bind;           /* app passwords are bound at first use */
-    uint32_t otp_reuse_s;          /* 0: a one-time code counts once */
-    uint32_t session_cap;          /* live sessions of one account (setting session.per_account) */
+    struct text_list legacy;      /* protocols that are on */
+    struct network_list networks; /* where sessions may come from; empty: anywhere */
+    enum conf_bind bind;          /* app passwords are bound at first use */
+    uint32_t otp_reuse_s;         /* 0: a one-time code counts once */
+    uint32_t session_cap;         /* live sessions of one account (setting session.per_account) */
 };
 
 /* Where a setting stands in the file. */
@@ -112,25 +112,25 @@ struct config {
     } tls;
 
     struct {
-        uint32_t count; /* 0: one a core */
+        uint32_t count;    /* 0: one a core */
         uint32_t sessions; /* most sessions of one edge */
     } edges;
 
     struct {
         uint32_t per_account;
         uint32_t handshake_timeout_ms;
-        uint32_t login_timeout_ms;  /* from the greeting to a successful login */
-        uint32_t idle_timeout_ms;   /* over 30 minutes, RFC 9051 §5.4 */
-        uint32_t refusal_delay_ms;  /* every refusal takes exactly this long */
-        uint32_t drain_timeout_ms;  /* SIGTERM */
-        uint32_t keepalive_s;       /* TCP keepalive */
+        uint32_t login_timeout_ms; /* from the greeting to a successful login */
+        uint32_t idle_timeout_ms;  /* over 30 minutes, RFC 9051 §5.4 */
+        uint32_t refusal_delay_ms; /* every refusal takes exactly this long */
+        uint32_t drain_timeout_ms; /* SIGTERM */
+        uint32_t keepalive_s;      /* TCP keepalive */
     } session;
 
     struct {
         enum conf_source source;
         char *file; /* source = file: user:hash lines, crypt(3) */
         struct {
-            char *url;   /* ldaps://… or ldap:// (StartTLS required), ldapi:// */
+            char *url;     /* ldaps://… or ldap:// (StartTLS required), ldapi:// */
             char *bind_dn; /* with {user}, {local}, {domain}; escaped by RFC 4514 */
             char *ca;
             uint32_t timeout_ms;
@@ -141,8 +141,8 @@ struct config {
     } password;
 
     struct {
-        uint32_t per_source;   /* failures in a window of one source prefix */
-        uint32_t per_account;  /* failures in a window of one account */
+        uint32_t per_source;  /* failures in a window of one source prefix */
+        uint32_t per_account; /* failures in a window of one account */
         uint32_t window_s;
         uint8_t prefix4, prefix6; /* what a source prefix is */
     } throttle;

@@ -3,17 +3,16 @@
 #include <stddef.h>
 
 /* How a setting is written and stored. */
-#define TYPE(k, t)    .kind = (k), .shown.type = (t), .shown.unit = ""
-#define IS_TEXT       TYPE(KIND_TEXT, "text")
-#define IS_PATH       TYPE(KIND_PATH, "path")
-#define IS_SECRET     TYPE(KIND_SECRET, "text, secret")
-#define IS_TEXTS      TYPE(KIND_TEXTS, "text or list of texts")
-#define IS_PATHS      TYPE(KIND_PATHS, "path or list of paths")
-#define IS_NETWORKS   TYPE(KIND_NETWORKS, "network or list of networks")
-#define IS_FLAG       TYPE(KIND_FLAG, "true or false")
-#define IS_ONE_OF(w)  TYPE(KIND_CHOICE, SCHEMA_ONE_OF w)
-#define IS_NUMBER(lo, hi)                                                                          \
-    TYPE(KIND_NUMBER, "number"), .shown.min = (lo), .shown.max = (hi)
+#define TYPE(k, t)        .kind = (k), .shown.type = (t), .shown.unit = ""
+#define IS_TEXT           TYPE(KIND_TEXT, "text")
+#define IS_PATH           TYPE(KIND_PATH, "path")
+#define IS_SECRET         TYPE(KIND_SECRET, "text, secret")
+#define IS_TEXTS          TYPE(KIND_TEXTS, "text or list of texts")
+#define IS_PATHS          TYPE(KIND_PATHS, "path or list of paths")
+#define IS_NETWORKS       TYPE(KIND_NETWORKS, "network or list of networks")
+#define IS_FLAG           TYPE(KIND_FLAG, "true or false")
+#define IS_ONE_OF(w)      TYPE(KIND_CHOICE, SCHEMA_ONE_OF w)
+#define IS_NUMBER(lo, hi) TYPE(KIND_NUMBER, "number"), .shown.min = (lo), .shown.max = (hi)
 #define IS_URLS(count)                                                                             \
     TYPE(KIND_URLS, "URL or list of URLs"), .offset_count = offsetof(struct conf_upstream, count)
 /* A duration: unit of a bare number, and of the field, in milliseconds; range in the former. */
@@ -26,13 +25,12 @@
 #define IS_D_IN_D(lo, hi)   DURATION("d", 86400000, 86400000, lo, hi)
 
 /* Where it is stored. */
-#define MEMBER(s, type, m)                                                                         \
-    .scope = (s), .offset = offsetof(type, m), .size = sizeof(((type *)0)->m)
-#define TOP(m)      MEMBER(SCOPE_TOP, struct config, m)
-#define GATE(m)     MEMBER(SCOPE_GATE, struct conf_gate, m)
-#define UPSTREAM(m) MEMBER(SCOPE_UPSTREAM, struct conf_upstream, m)
-#define POLICY(m)   MEMBER(SCOPE_POLICY, struct conf_policy, m)
-#define EDGE_BLIND  .is_edge_blind = true
+#define MEMBER(s, type, m) .scope = (s), .offset = offsetof(type, m), .size = sizeof(((type *)0)->m)
+#define TOP(m)             MEMBER(SCOPE_TOP, struct config, m)
+#define GATE(m)            MEMBER(SCOPE_GATE, struct conf_gate, m)
+#define UPSTREAM(m)        MEMBER(SCOPE_UPSTREAM, struct conf_upstream, m)
+#define POLICY(m)          MEMBER(SCOPE_POLICY, struct conf_policy, m)
+#define EDGE_BLIND         .is_edge_blind = true
 
 #define SET(p, standard_, sentence_)                                                               \
     .shown.path = (p), .shown.standard = (standard_), .shown.sentence = (sentence_)
@@ -110,8 +108,7 @@ static const struct schema_row rows[] = {
           "The time that every refusal takes, whatever its reason; checks that take longer would "
           "tell, so keep it above them."),
       IS_MS_IN_MS(0, 30000), TOP(session.refusal_delay_ms) },
-    { SET("session.drain_timeout", "30s",
-          "The time that open sessions have to end after SIGTERM."),
+    { SET("session.drain_timeout", "30s", "The time that open sessions have to end after SIGTERM."),
       IS_S_IN_MS(0, 86400), TOP(session.drain_timeout_ms) },
     { SET("session.keepalive", "120s",
           "The silence after which TCP asks whether the peer is still there; 0: never."),
@@ -239,8 +236,7 @@ static const struct schema_row rows[] = {
     { SET("policies.*.networks", "",
           "The networks from which its accounts may connect; empty: anywhere."),
       IS_NETWORKS, POLICY(networks) },
-    { SET("policies.*.bind", "none",
-          "What an app password is bound to when it is first used."),
+    { SET("policies.*.bind", "none", "What an app password is bound to when it is first used."),
       IS_ONE_OF("none|network|device"), POLICY(bind) },
     { SET("policies.*.otp_reuse", "0s",
           "The time in which the same device may use the same one-time code again; 0: a code "

@@ -13,7 +13,8 @@ MUST_USE enum err boot_add_file(struct view name, int fd);
 MUST_USE enum err boot_add_gate(struct view name, int fd);
 /* The contents of a file, or an empty view. */
 struct view boot_file(const char *name);
-/* Makes configuration, TLS, upstreams and gates of `e` from what has come. The failure is logged. */
+/* Makes configuration, TLS, upstreams and gates of `e` from what has come. The failure is logged.
+ */
 MUST_USE enum err boot_build(struct edge *e);
 /* Unmaps the files: keys are now OpenSSL's alone. */
 void boot_forget_files(void);

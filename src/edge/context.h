@@ -42,7 +42,7 @@ struct edge {
     size_t gate_count;
     struct edge_upstream *upstreams;
     size_t upstream_count;
-    struct session *sessions; /* live ones, newest first */
+    struct session *sessions;              /* live ones, newest first */
     struct session *buckets[EDGE_BUCKETS]; /* by id */
     size_t session_count;
     size_t session_peak; /* since the heap was last trimmed */

@@ -1,5 +1,5 @@
-/* edge.h: the process where all octets from strangers end: TLS, fronts, guard, relay. It has no files
- * and no store; it holds what its own sessions need and nothing of the others'. */
+/* edge.h: the process where all octets from strangers end: TLS, fronts, guard, relay. It has no
+ * files and no store; it holds what its own sessions need and nothing of the others'. */
 #ifndef POSTERN_EDGE_EDGE_H
 #define POSTERN_EDGE_EDGE_H
 

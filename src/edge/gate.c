@@ -39,8 +39,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         struct sockaddr_storage from;
         socklen_t n = sizeof(from);
         struct addr source;
-        const int fd =
-            accept4(g->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd = accept4(g->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
                 pause_gate(g);

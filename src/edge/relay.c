@@ -1,5 +1,5 @@
-/* relay.c: two pipes under one guard. Read, judge, write, only then read again: back-pressure needs no
- * further code. A pipe borrows its buffer while octets are in flight. */
+/* relay.c: two pipes under one guard. Read, judge, write, only then read again: back-pressure needs
+ * no further code. A pipe borrows its buffer while octets are in flight. */
 #include "edge/session.h"
 
 #include "base/mem.h"
@@ -10,14 +10,14 @@
 #define LABEL_LOOK 32 /* runs after which no client tells its name any more */
 
 struct pipe {
-    uint8_t *space;     /* borrowed from the pool; NULL: nothing in flight */
-    size_t start, end;  /* octets in space that were not judged or not written */
-    size_t pass;        /* of these, how many may go as they are */
-    struct buf put;     /* the guard's own octets, go first */
-    bool is_ended;      /* the source has ended */
-    bool is_held;       /* the guard waits for the other side */
-    bool is_blocked;    /* the target takes no more */
-    bool is_moving;     /* the guard has made a step in this run */
+    uint8_t *space;    /* borrowed from the pool; NULL: nothing in flight */
+    size_t start, end; /* octets in space that were not judged or not written */
+    size_t pass;       /* of these, how many may go as they are */
+    struct buf put;    /* the guard's own octets, go first */
+    bool is_ended;     /* the source has ended */
+    bool is_held;      /* the guard waits for the other side */
+    bool is_blocked;   /* the target takes no more */
+    bool is_moving;    /* the guard has made a step in this run */
 };
 
 struct relay {
@@ -41,7 +41,8 @@ static void pipe_rest(struct pipe *p)
     }
 }
 
-/* Writes what is allowed. false: the target takes no more for now, or failed (then it is closed). */
+/* Writes what is allowed. false: the target takes no more for now, or failed (then it is closed).
+ */
 static bool write_out(struct session *s, struct pipe *p, struct stream *to)
 {
     uint64_t *octets = p == &s->relay->up ? &s->octets_up : &s->octets_down;
@@ -77,7 +78,8 @@ static bool judge(struct session *s, struct pipe *p)
 {
     const struct guard_ops *ops = s->gate->protocol->guard;
     const bool is_up = p == &s->relay->up;
-    const struct view in = view_of(p->space == NULL ? NULL : p->space + p->start, p->end - p->start);
+    const struct view in =
+        view_of(p->space == NULL ? NULL : p->space + p->start, p->end - p->start);
     const struct guard_step step =
         is_up ? ops->client(s->relay->guard, in) : ops->server(s->relay->guard, in);
 
@@ -201,7 +203,8 @@ static void look_for_label(struct session *s)
         channel_send(s->edge->warden, WIRE_label, &told, -1);
 }
 
-/* ---- turns for the others ------------------------------------------------------------------------ */
+/* ---- turns for the others
+ * ------------------------------------------------------------------------ */
 
 static void on_resume(uv_idle_t *idle)
 {
@@ -256,7 +259,8 @@ void relay_run(struct session *s)
     want(r, s);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_ready(struct stream *stream)
 {

@@ -7,28 +7,29 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define OUTPUT_MAX      8192
-#define PARTING_MS      3000  /* how long a client may take to read its last words */
-#define PARTING_OCTETS  65536 /* how much of what it still sends is swallowed meanwhile */
+#define OUTPUT_MAX     8192
+#define PARTING_MS     3000  /* how long a client may take to read its last words */
+#define PARTING_OCTETS 65536 /* how much of what it still sends is swallowed meanwhile */
 
 struct entry {
-    struct front *front;   /* owned */
-    struct buf input;      /* read, not yet fed */
-    struct buf output;     /* to be written */
-    uint64_t deadline_ms;  /* of the whole entry: nobody stays before login for ever */
+    struct front *front;  /* owned */
+    struct buf input;     /* read, not yet fed */
+    struct buf output;    /* to be written */
+    uint64_t deadline_ms; /* of the whole entry: nobody stays before login for ever */
     uint64_t asked_at_ms;
     uint64_t swallowed;
-    const char *reason;    /* PARTING: why, for the log */
+    const char *reason; /* PARTING: why, for the log */
     enum front_answer answer;
     bool is_alert;
-    bool is_starting_tls;  /* FRONT said STARTTLS; output must be out first */
-    bool is_tls;           /* TLS is up */
+    bool is_starting_tls; /* FRONT said STARTTLS; output must be out first */
+    bool is_tls;          /* TLS is up */
 };
 
 static void on_ready(struct stream *stream);
 static void run_front(struct session *s);
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 static void free_entry(struct session *s)
 {
@@ -157,9 +158,11 @@ static void set_entry_deadline(struct session *s)
     set_deadline(s, s->entry->deadline_ms > now ? s->entry->deadline_ms - now : 0);
 }
 
-/* ---- parting ------------------------------------------------------------------------------------- */
+/* ---- parting
+ * ------------------------------------------------------------------------------------- */
 
-/* A close with octets unread becomes a reset, which may eat the last words: swallow for a moment. */
+/* A close with octets unread becomes a reset, which may eat the last words: swallow for a moment.
+ */
 static void run_parting(struct session *s)
 {
     uint8_t space[2048];
@@ -214,7 +217,8 @@ void session_end(struct session *s, const char *text, const char *reason)
     }
 }
 
-/* ---- the verdict --------------------------------------------------------------------------------- */
+/* ---- the verdict
+ * --------------------------------------------------------------------------------- */
 
 static void answer(struct session *s)
 {
@@ -379,7 +383,8 @@ void session_warden_lost(struct session *s)
         refuse(s, ANSWER_LATER, false);
 }
 
-/* ---- before the verdict -------------------------------------------------------------------------- */
+/* ---- before the verdict
+ * -------------------------------------------------------------------------- */
 
 static void begin_tls(struct session *s)
 {
@@ -445,7 +450,8 @@ static bool handle(struct session *s, const struct front_event *event)
         return false;
     case FRONT_STARTTLS:
         s->entry->is_starting_tls = true;
-        buf_clear(&s->entry->input); /* RFC 9051 §11.1: octets of the clear are not obeyed under TLS */
+        buf_clear(
+            &s->entry->input); /* RFC 9051 §11.1: octets of the clear are not obeyed under TLS */
         if (flush(s))
             begin_tls(s);
         return false;
@@ -594,7 +600,8 @@ static void on_deadline(uv_timer_t *timer)
     }
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------- */
+/* ---- the beginning
+ * ------------------------------------------------------------------------------- */
 
 static bool may_speak_proxy(const struct gate *g, const struct addr *source)
 {
@@ -631,8 +638,7 @@ static bool make_entry(struct session *s)
         return false;
     buf_init(&s->entry->input, 2 * LIMIT_FRONT_INPUT);
     buf_init(&s->entry->output, OUTPUT_MAX);
-    s->entry->deadline_ms =
-        loop_now_ms(s->edge->loop) + s->edge->config->session.login_timeout_ms;
+    s->entry->deadline_ms = loop_now_ms(s->edge->loop) + s->edge->config->session.login_timeout_ms;
     s->entry->front = s->gate->protocol->front->create(&conf);
     return s->entry->front != NULL;
 }

@@ -30,19 +30,19 @@ enum session_state {
     SESSION_PARTING,  /* flushes its last words, then swallows what comes    */
 };
 
-struct entry;  /* what a session needs before it is open; session.c */
-struct relay;  /* what it needs then; relay.c */
+struct entry; /* what a session needs before it is open; session.c */
+struct relay; /* what it needs then; relay.c */
 
 struct session {
     struct session *next, *previous; /* in edge->sessions */
     struct session *next_resumable, *next_in_bucket;
-    struct edge *edge;        /* borrowed */
-    const struct gate *gate;  /* borrowed; lives as long as the edge */
+    struct edge *edge;       /* borrowed */
+    const struct gate *gate; /* borrowed; lives as long as the edge */
     struct stream client;
     uv_timer_t timer;
-    struct entry *entry;      /* owned; NULL once open */
-    struct relay *relay;      /* owned; NULL until open */
-    struct upstream *upstream; /* owned */
+    struct entry *entry;                  /* owned; NULL once open */
+    struct relay *relay;                  /* owned; NULL until open */
+    struct upstream *upstream;            /* owned */
     char *account, *app_password, *label; /* owned; NULL until known */
     struct addr source, target;
     uint64_t id;
@@ -50,8 +50,8 @@ struct session {
     int64_t opened_at;     /* seconds since 1970; 0: not open */
     uint64_t octets_up, octets_down;
     uint16_t tls_version;
-    uint8_t state;   /* enum session_state */
-    uint8_t handles; /* open libuv handles: the memory goes with the last */
+    uint8_t state;     /* enum session_state */
+    uint8_t handles;   /* open libuv handles: the memory goes with the last */
     bool is_allowed;   /* the warden counts it: it is told of the end */
     bool is_resumable; /* in edge->resumable */
 };

@@ -28,7 +28,8 @@ struct upstream_login {
 
 static void on_ready(struct stream *s);
 
-/* ---- ends ---------------------------------------------------------------------------------------- */
+/* ---- ends
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_timer_closed(uv_handle_t *handle)
 {
@@ -90,7 +91,8 @@ static void on_deadline(uv_timer_t *timer)
     fail(timer->data, OUTCOME_UNAVAILABLE, "timeout during login");
 }
 
-/* ---- the login over the stream ------------------------------------------------------------------- */
+/* ---- the login over the stream
+ * ------------------------------------------------------------------- */
 
 /* false: it failed, and u is gone. */
 static bool flush(struct upstream *u)
@@ -230,7 +232,8 @@ static void on_ready(struct stream *s)
     }
 }
 
-/* ---- connection ---------------------------------------------------------------------------------- */
+/* ---- connection
+ * ---------------------------------------------------------------------------------- */
 
 static bool make_machine(struct upstream *u, bool is_tls, bool is_starttls)
 {
@@ -303,7 +306,8 @@ struct upstream *upstream_start(const struct upstream_conf *conf)
     const struct conf_upstream *c = conf->upstream->conf;
 
     if (u == NULL || l == NULL || secret_set(&l->authorization, conf->authorization) != ERR_OK ||
-        secret_set(&l->user, conf->user) != ERR_OK || secret_set(&l->secret, conf->secret) != ERR_OK) {
+        secret_set(&l->user, conf->user) != ERR_OK ||
+        secret_set(&l->secret, conf->secret) != ERR_OK) {
         if (l != NULL) {
             secret_done(&l->authorization);
             secret_done(&l->user);

@@ -1,8 +1,8 @@
 /* upstream.h: the leg from the gate to the mail server: dial, TLS, verification, login.
- * No credential is sent before TLS is up and the server is who it must be (or the URL is clear, which
- * the configuration only permits on this machine).
- * Owns: the stream and, until the login is over, the credential (wiped). Memory goes in libuv's
- * close callbacks. Runs in: edge, on its loop's thread. */
+ * No credential is sent before TLS is up and the server is who it must be (or the URL is clear,
+ * which the configuration only permits on this machine). Owns: the stream and, until the login is
+ * over, the credential (wiped). Memory goes in libuv's close callbacks. Runs in: edge, on its
+ * loop's thread. */
 #ifndef POSTERN_EDGE_UPSTREAM_H
 #define POSTERN_EDGE_UPSTREAM_H
 
@@ -14,7 +14,7 @@ struct upstream_login; /* what only the login needs; private */
 struct upstream {
     struct stream stream; /* usable by the relay after on_done(OUTCOME_ACCEPTED) */
     struct upstream_login *login;
-    struct buf input; /* octets that came behind the login's last reply: the relay's first */
+    struct buf input;        /* octets that came behind the login's last reply: the relay's first */
     struct session *session; /* borrowed by the relay, which sets it */
     bool is_open;            /* the stream's handle exists */
 };

@@ -21,11 +21,12 @@ struct channel_conf {
     enum wire_sender peer; /* whose messages are taken */
     bool is_open;          /* begin in WIRE_OPEN instead of WIRE_START */
     void *owner;
-    /* A frame arrived. Views live until it returns. `fd` is the descriptor that came with it, or -1;
-     * the callee takes it over. The frame is wiped afterwards. */
+    /* A frame arrived. Views live until it returns. `fd` is the descriptor that came with it, or
+     * -1; the callee takes it over. The frame is wiped afterwards. */
     void (*on_message)(void *owner, struct channel *c, const struct wire_message *m,
                        const union wire_any *any, int fd);
-    /* The channel is over: closed by the peer, broken, or the peer misbehaved (`reason`, static). */
+    /* The channel is over: closed by the peer, broken, or the peer misbehaved (`reason`, static).
+     */
     void (*on_end)(void *owner, struct channel *c, const char *reason);
 };
 

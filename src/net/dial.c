@@ -83,8 +83,8 @@ static void finish(struct dial *d, struct attempt *winner)
         return;
     const struct dial_conf conf = d->conf;
     const struct conf_url *url = &conf.urls[d->url < conf.url_count ? d->url : 0];
-    /* The callee takes the winner's socket before the rest is torn down; the memory lives on until the
-     * loop's next turn. */
+    /* The callee takes the winner's socket before the rest is torn down; the memory lives on until
+     * the loop's next turn. */
     d->handles++;
     conf.on_done(conf.owner, winner == NULL ? NULL : &winner->watch, url);
     tear_down(d);
@@ -96,7 +96,8 @@ static void on_deadline(uv_timer_t *timer)
     finish(timer->data, NULL);
 }
 
-/* ---- one attempt --------------------------------------------------------------------------------- */
+/* ---- one attempt
+ * --------------------------------------------------------------------------------- */
 
 static void start_attempt(struct dial *d);
 
@@ -111,7 +112,8 @@ static void attempt_failed(struct dial *d)
     if (d->started < d->count) {
         start_attempt(d);
     } else if (d->failed >= d->count) {
-        /* In the next turn, when the handles of this URL's attempts are closed and their slots free. */
+        /* In the next turn, when the handles of this URL's attempts are closed and their slots
+         * free. */
         d->url++;
         (void)uv_timer_start(&d->next, on_next_url, 0, 0);
     }
@@ -212,7 +214,8 @@ static void start_attempt(struct dial *d)
         (void)uv_timer_start(&d->next, on_next, ATTEMPT_DELAY_MS, 0);
 }
 
-/* ---- one URL ------------------------------------------------------------------------------------- */
+/* ---- one URL
+ * ------------------------------------------------------------------------------------- */
 
 static void fail_later(struct dial *d)
 {

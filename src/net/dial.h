@@ -1,5 +1,5 @@
-/* dial.h: a TCP (or Unix) connection to one of an upstream's URLs: names resolved, addresses of both
- * families raced, URLs tried in turn. Source: RFC 8305 (Happy Eyeballs), §5 for the delay.
+/* dial.h: a TCP (or Unix) connection to one of an upstream's URLs: names resolved, addresses of
+ * both families raced, URLs tried in turn. Source: RFC 8305 (Happy Eyeballs), §5 for the delay.
  * Owns: its descriptors until one is handed over. Memory goes in the last close callback.
  * Runs in: edge, on its loop's thread. */
 #ifndef POSTERN_NET_DIAL_H
@@ -19,8 +19,8 @@ struct dial_conf {
     size_t url_count;
     uint32_t timeout_ms; /* for all of it */
     void *owner;
-    /* `from` watches a connected socket: the callee takes it (stream_take); NULL: nothing answered in
-     * time. `url`: which of the URLs. Called once, never from inside dial_start. */
+    /* `from` watches a connected socket: the callee takes it (stream_take); NULL: nothing answered
+     * in time. `url`: which of the URLs. Called once, never from inside dial_start. */
     void (*on_done)(void *owner, struct watch *from, const struct conf_url *url);
 };
 

@@ -1,6 +1,6 @@
-/* loop.h: the event loop of a process, and the time. A thin skin over libuv: one loop a process, one
- * owner of each handle, time read once per turn.
- * Errors: making a loop or a timer that fails is ERR_MEMORY. Runs in: supervisor, edge, warden. */
+/* loop.h: the event loop of a process, and the time. A thin skin over libuv: one loop a process,
+ * one owner of each handle, time read once per turn. Errors: making a loop or a timer that fails is
+ * ERR_MEMORY. Runs in: supervisor, edge, warden. */
 #ifndef POSTERN_NET_LOOP_H
 #define POSTERN_NET_LOOP_H
 

@@ -1,8 +1,9 @@
-/* poller.h: the readiness of very many sockets: one edge-triggered epoll set of ours inside the loop.
+/* poller.h: the readiness of very many sockets: one edge-triggered epoll set of ours inside the
+ * loop.
  *
- * libuv's uv_poll costs four system calls to set up and two for each change of interest; here a socket
- * is told to the kernel once, for reading, and once more if ever a write blocks; close(2) takes it out.
- * In return the owner must read or write until it would block before it waits.
+ * libuv's uv_poll costs four system calls to set up and two for each change of interest; here a
+ * socket is told to the kernel once, for reading, and once more if ever a write blocks; close(2)
+ * takes it out. In return the owner must read or write until it would block before it waits.
  * Source: epoll(7), "Level-triggered and edge-triggered".
  *
  * Owns: the epoll set. A watch is embedded in its owner, which owns the descriptor until

@@ -7,11 +7,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define FRESH_MS      30000 /* longest time an answer is used without asking again */
-#define TIMEOUT_MS    2000
-#define TRIES         2
-#define TICK_MS       500 /* c-ares looks at its own timeouts */
-#define SOCKETS       16
+#define FRESH_MS   30000 /* longest time an answer is used without asking again */
+#define TIMEOUT_MS 2000
+#define TRIES      2
+#define TICK_MS    500 /* c-ares looks at its own timeouts */
+#define SOCKETS    16
 
 struct host {
     struct host *next;
@@ -39,7 +39,8 @@ struct resolver {
     struct watched sockets[SOCKETS];
 };
 
-/* ---- c-ares on the loop -------------------------------------------------------------------------- */
+/* ---- c-ares on the loop
+ * -------------------------------------------------------------------------- */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -83,9 +84,9 @@ static void on_socket_state(void *arg, ares_socket_t fd, int is_readable, int is
             if (is_readable == 0 && is_writable == 0)
                 uv_close((uv_handle_t *)&w->poll, on_socket_closed);
             else
-                (void)uv_poll_start(&w->poll,
-                                    (is_readable ? UV_READABLE : 0) | (is_writable ? UV_WRITABLE : 0),
-                                    on_socket_ready);
+                (void)uv_poll_start(
+                    &w->poll, (is_readable ? UV_READABLE : 0) | (is_writable ? UV_WRITABLE : 0),
+                    on_socket_ready);
             return;
         }
     }
@@ -138,7 +139,8 @@ void resolver_free(struct resolver *r)
     mem_free(r);
 }
 
-/* ---- hosts --------------------------------------------------------------------------------------- */
+/* ---- hosts
+ * --------------------------------------------------------------------------------------- */
 
 static struct host *find_host(struct resolver *r, const char *name)
 {
@@ -186,8 +188,8 @@ enum err resolver_add(struct resolver *r, const char *name)
 }
 
 /* RFC 8305 §4: the families take turns, IPv6 first. */
-static size_t interleave(const struct addr *six, size_t six_n, const struct addr *four, size_t four_n,
-                         struct addr *to)
+static size_t interleave(const struct addr *six, size_t six_n, const struct addr *four,
+                         size_t four_n, struct addr *to)
 {
     size_t n = 0;
 

@@ -1,8 +1,8 @@
 /* resolve.h: host names of upstreams to addresses, asynchronously, with a small cache.
- * /etc/hosts and /etc/resolv.conf are read when a host is added, before the sandbox; after that only
- * DNS is asked (c-ares). An address that has gone stale is better than none: it is used while the
- * servers do not answer. Source: RFC 1035; RFC 8305 §3, §4 for the order.
- * Owns: the cache. Runs in: edge, on its loop's thread. */
+ * /etc/hosts and /etc/resolv.conf are read when a host is added, before the sandbox; after that
+ * only DNS is asked (c-ares). An address that has gone stale is better than none: it is used while
+ * the servers do not answer. Source: RFC 1035; RFC 8305 §3, §4 for the order. Owns: the cache. Runs
+ * in: edge, on its loop's thread. */
 #ifndef POSTERN_NET_RESOLVE_H
 #define POSTERN_NET_RESOLVE_H
 
@@ -29,7 +29,8 @@ void resolver_free(struct resolver *r);                  /* no query may be wait
 MUST_USE enum err resolver_add(struct resolver *r, const char *host);
 /* on_done is called at once when the answer is in the cache, later otherwise. */
 void resolver_ask(struct resolver *r, struct resolve_query *q, const char *host);
-void resolver_cancel(struct resolver *r, struct resolve_query *q); /* on_done is not called any more */
+void resolver_cancel(struct resolver *r,
+                     struct resolve_query *q); /* on_done is not called any more */
 /* This address answered: it goes first from now on. */
 void resolver_prefer(struct resolver *r, const char *host, const struct addr *address);
 

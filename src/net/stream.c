@@ -17,7 +17,8 @@ static uint8_t needed(const struct stream *s)
     return events;
 }
 
-/* News that are not wanted now are kept: is_readable. A write is always tried before it is waited for. */
+/* News that are not wanted now are kept: is_readable. A write is always tried before it is waited
+ * for. */
 static void on_event(struct watch *w, bool is_readable, bool is_writable)
 {
     struct stream *s = (struct stream *)(void *)w;
@@ -64,8 +65,8 @@ void stream_close(struct stream *s)
         return;
     s->is_closing = true;
     if (s->ssl != NULL) {
-        /* A peer that has said its last word needs none of ours. To OpenSSL it counts as said all the
-         * same, or it would spoil the session for those that resume it. */
+        /* A peer that has said its last word needs none of ours. To OpenSSL it counts as said all
+         * the same, or it would spoil the session for those that resume it. */
         if (SSL_is_init_finished(s->ssl) && !s->is_shut && SSL_get_shutdown(s->ssl) == 0)
             (void)SSL_shutdown(s->ssl);
         SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN);

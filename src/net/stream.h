@@ -1,9 +1,9 @@
 /* stream.h: one end of a session: a socket, TLS on it or not, and what its owner waits for.
  * OpenSSL keeps the descriptor (one copy less); the poller only says when it is ready.
  *
- * Owns: the descriptor and the SSL object. The struct is embedded in its owner, whose memory may only
- * be freed after on_closed, which the poller calls later.
- * Runs in: edge, on its loop's thread. No allocation in read and write beyond OpenSSL's own. */
+ * Owns: the descriptor and the SSL object. The struct is embedded in its owner, whose memory may
+ * only be freed after on_closed, which the poller calls later. Runs in: edge, on its loop's thread.
+ * No allocation in read and write beyond OpenSSL's own. */
 #ifndef POSTERN_NET_STREAM_H
 #define POSTERN_NET_STREAM_H
 
@@ -21,17 +21,17 @@ enum { STREAM_AGAIN = 0, STREAM_EOF = -1, STREAM_FAILED = -2 };
 enum stream_handshake { HANDSHAKE_AGAIN = 0, HANDSHAKE_DONE, HANDSHAKE_FAILED };
 
 struct stream {
-    struct watch watch;     /* holds the descriptor, owned; first, so that a watch is its stream */
-    struct poller *poller;  /* borrowed */
-    SSL *ssl;               /* owned; NULL: clear */
-    void *owner;            /* borrowed */
+    struct watch watch;    /* holds the descriptor, owned; first, so that a watch is its stream */
+    struct poller *poller; /* borrowed */
+    SSL *ssl;              /* owned; NULL: clear */
+    void *owner;           /* borrowed */
     /* The socket is ready for something that was wanted. Read or write until AGAIN. */
     void (*on_ready)(struct stream *s);
     void (*on_closed)(struct stream *s); /* the memory may go */
     uint8_t wanted;                      /* STREAM_READ | STREAM_WRITE: what the owner waits for */
     bool is_read_blocked_on_write;       /* TLS: a read needs the socket to be writable, … */
     bool is_write_blocked_on_read;       /* … or the other way round */
-    bool is_readable;      /* the kernel may have octets: false saves the call that would say AGAIN */
+    bool is_readable; /* the kernel may have octets: false saves the call that would say AGAIN */
     bool is_write_watched; /* a write has blocked once: the poller reports that too */
     bool is_closing;
     bool is_shut; /* our side has ended */

@@ -12,8 +12,7 @@ void tls_common_setup(SSL_CTX *ctx)
     /* Partial writes from a buffer that may move, since the pipe owns it; 16 KiB buffers only while
      * octets move; one read(2) for several records instead of two for each. */
     (void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                    SSL_MODE_RELEASE_BUFFERS);
+                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_default_read_buffer_len(ctx, READ_AHEAD);
 }

@@ -1,6 +1,7 @@
 /* tls.h: TLS towards clients (tls_server) and towards upstreams (tls_client), on OpenSSL 3.
- * Source: RFC 8446, RFC 5246, RFC 5077 and RFC 8446 §4.6.1 (tickets), RFC 7301 (ALPN), RFC 6066 (SNI),
- * RFC 9525 (names), RFC 7469 §2.4 (pins). Runs in: edge, one thread. No files: PEM comes as text. */
+ * Source: RFC 8446, RFC 5246, RFC 5077 and RFC 8446 §4.6.1 (tickets), RFC 7301 (ALPN), RFC 6066
+ * (SNI), RFC 9525 (names), RFC 7469 §2.4 (pins). Runs in: edge, one thread. No files: PEM comes as
+ * text. */
 #ifndef POSTERN_NET_TLS_H
 #define POSTERN_NET_TLS_H
 
@@ -31,7 +32,8 @@ void tls_server_free(struct tls_server *t);
 /* `keys`: newest first, TLS_TICKET_KEY octets each; the first seals, all open. Process-wide. */
 void tls_server_set_tickets(struct view keys);
 /* `alpn` (e.g. "imap", or NULL) is what a client that offers ALPN must offer; borrowed for ever. */
-MUST_USE SSL *tls_server_session(struct tls_server *t, int fd, const char *alpn); /* NULL: no memory */
+MUST_USE SSL *tls_server_session(struct tls_server *t, int fd,
+                                 const char *alpn); /* NULL: no memory */
 
 /* ---- towards upstreams ---- */
 struct tls_client;
@@ -43,13 +45,14 @@ struct tls_client_conf {
 
 MUST_USE struct tls_client *tls_client_new(const struct tls_client_conf *conf, char *why);
 void tls_client_free(struct tls_client *t);
-/* Verifies `host` (name or address). Resumes the last session with the same host, if there is one. */
+/* Verifies `host` (name or address). Resumes the last session with the same host, if there is one.
+ */
 MUST_USE SSL *tls_client_session(struct tls_client *t, int fd, const char *host);
 /* After the handshake: with pins, is the peer's key one of them? Without: true. */
 MUST_USE bool tls_client_is_trusted(struct tls_client *t, SSL *ssl);
 
-/* A short phrase of why the handshake failed, from OpenSSL's queue (emptied) and the verification. */
+/* A short phrase of why the handshake failed, from OpenSSL's queue (emptied) and the verification.
+ */
 const char *tls_failure(const SSL *ssl, char *text, size_t size);
-
 
 #endif

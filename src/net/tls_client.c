@@ -127,8 +127,8 @@ SSL *tls_client_session(struct tls_client *t, int fd, const char *host)
         SSL_free(ssl);
         return NULL;
     }
-    /* OpenSSL spends a session of TLS 1.3 by its use. Many logins at once share the newest ticket: all
-     * that it gives away is that the same gate is calling. */
+    /* OpenSSL spends a session of TLS 1.3 by its use. Many logins at once share the newest ticket:
+     * all that it gives away is that the same gate is calling. */
     SSL_SESSION *copy = last == NULL ? NULL : SSL_SESSION_dup(last->session);
     if (copy != NULL)
         (void)SSL_set_session(ssl, copy);

@@ -1,7 +1,7 @@
-/* tls_memory.c: OpenSSL asks for a 16 KiB record buffer whenever octets begin to move and gives it back
- * when they rest (SSL_MODE_RELEASE_BUFFERS). From the heap that is slow, and the holes between the
- * small objects of idle sessions would stay. So the large ones come from slots of their own: last
- * given back is first taken, and what a peak has touched can be returned to the system. */
+/* tls_memory.c: OpenSSL asks for a 16 KiB record buffer whenever octets begin to move and gives it
+ * back when they rest (SSL_MODE_RELEASE_BUFFERS). From the heap that is slow, and the holes between
+ * the small objects of idle sessions would stay. So the large ones come from slots of their own:
+ * last given back is first taken, and what a peak has touched can be returned to the system. */
 #include "net/tls_memory.h"
 
 #include <openssl/crypto.h>
@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define SLOT_OCTETS  (72 * 1024) /* whole pages; only what is touched costs memory */
-#define SLOT_FROM    8192        /* smaller requests are the heap's */
-#define SLOTS        2048
+#define SLOT_OCTETS (72 * 1024) /* whole pages; only what is touched costs memory */
+#define SLOT_FROM   8192        /* smaller requests are the heap's */
+#define SLOTS       2048
 
 static uint8_t *arena;
 static uint16_t free_slots[SLOTS]; /* a stack; the top was used last */

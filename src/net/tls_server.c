@@ -12,7 +12,8 @@
 #define GROUPS          "X25519:P-256:P-384"
 #define SESSION_CONTEXT "postern"
 
-/* All certificates for the same names: one of each key type, OpenSSL chooses what the client knows. */
+/* All certificates for the same names: one of each key type, OpenSSL chooses what the client knows.
+ */
 struct identity {
     SSL_CTX *ctx; /* owned */
     X509 *leaf;   /* owned */
@@ -74,7 +75,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
         if (EVP_DecryptInit_ex2(cipher, ticket_cipher, key + 48, iv, NULL) != 1 ||
             !set_mac(mac, key + 16))
             return -1;
-        /* A ticket of TLS 1.3 is spent by its use: without a new one every other login would be full. */
+        /* A ticket of TLS 1.3 is spent by its use: without a new one every other login would be
+         * full. */
         return i == 0 && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
     }
     return 0;
@@ -145,7 +147,8 @@ static SSL_CTX *new_context(const struct tls_server_conf *conf, struct tls_serve
     return NULL;
 }
 
-/* ---- certificates -------------------------------------------------------------------------------- */
+/* ---- certificates
+ * -------------------------------------------------------------------------------- */
 
 static BIO *bio_of(struct view v)
 {
@@ -170,7 +173,8 @@ static bool add_certificate(SSL_CTX *ctx, X509 *leaf, struct view certificate, s
     BIO *key_pem = bio_of(key);
     X509 *again = chain_pem == NULL ? NULL : PEM_read_bio_X509(chain_pem, NULL, NULL, NULL);
     EVP_PKEY *pkey = key_pem == NULL ? NULL : PEM_read_bio_PrivateKey(key_pem, NULL, NULL, NULL);
-    const bool is_added = again != NULL && pkey != NULL && SSL_CTX_use_certificate(ctx, leaf) == 1 &&
+    const bool is_added = again != NULL && pkey != NULL &&
+                          SSL_CTX_use_certificate(ctx, leaf) == 1 &&
                           SSL_CTX_use_PrivateKey(ctx, pkey) == 1 && add_chain(ctx, chain_pem);
 
     X509_free(again);
@@ -216,8 +220,9 @@ static bool load_certificate(struct tls_server *t, const struct tls_server_conf 
     BIO *pem = bio_of(conf->certificates[i]);
     X509 *leaf = pem == NULL ? NULL : PEM_read_bio_X509(pem, NULL, NULL, NULL);
     struct identity *identity = leaf == NULL ? NULL : identity_for(t, conf, leaf);
-    const bool is_loaded = identity != NULL && add_certificate(identity->ctx, leaf,
-                                                               conf->certificates[i], conf->keys[i]);
+    const bool is_loaded =
+        identity != NULL &&
+        add_certificate(identity->ctx, leaf, conf->certificates[i], conf->keys[i]);
 
     X509_free(leaf);
     BIO_free(pem);
@@ -232,7 +237,8 @@ struct tls_server *tls_server_new(const struct tls_server_conf *conf, char *why)
         ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     if (t != NULL)
         t->identities = mem_array(conf->count, sizeof(*t->identities));
-    bool is_loaded = ticket_cipher != NULL && t != NULL && t->identities != NULL && conf->count != 0;
+    bool is_loaded =
+        ticket_cipher != NULL && t != NULL && t->identities != NULL && conf->count != 0;
     for (size_t i = 0; is_loaded && i < conf->count; i++)
         is_loaded = load_certificate(t, conf, i);
     if (is_loaded)

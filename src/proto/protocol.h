@@ -6,10 +6,10 @@
  *   guard  follows both directions of the open session and refuses what would change identity
  *
  * Pure: octets in; events, octets out; no socket, no clock, no TLS, no file. Machines are opaque
- * and owned by the caller (the edge); every `struct view` inside an event borrows from the machine or
- * from the input and lives until the next call on that machine. `out` buffers are the caller's and
- * bounded by it; a machine appends and the caller checks buf_is_ok. Runs in: edge. One machine is
- * used by one thread at a time. */
+ * and owned by the caller (the edge); every `struct view` inside an event borrows from the machine
+ * or from the input and lives until the next call on that machine. `out` buffers are the caller's
+ * and bounded by it; a machine appends and the caller checks buf_is_ok. Runs in: edge. One machine
+ * is used by one thread at a time. */
 #ifndef POSTERN_PROTO_PROTOCOL_H
 #define POSTERN_PROTO_PROTOCOL_H
 
@@ -29,36 +29,36 @@ enum front_kind {
     FRONT_MORE = 0,   /* all input used, wait for more                                            */
     FRONT_STARTTLS,   /* flush `out`, discard whatever the client has sent since, begin TLS,
                          then call front_tls_started                                              */
-    FRONT_CREDENTIAL, /* a complete credential; feed no more until front_answer                    */
-    FRONT_CLOSE,      /* flush `out` and close: LOGOUT, or the peer went over a bound; final       */
+    FRONT_CREDENTIAL, /* a complete credential; feed no more until front_answer */
+    FRONT_CLOSE, /* flush `out` and close: LOGOUT, or the peer went over a bound; final       */
 };
 
 enum front_mechanism { MECHANISM_PASSWORD = 0 }; /* LOGIN and AUTHENTICATE PLAIN */
 
 struct front_event {
     enum front_kind kind;
-    const char *reason; /* FRONT_CLOSE: a static word for the log: "logout", "too-long", "bad" …   */
+    const char *reason; /* FRONT_CLOSE: a static word for the log: "logout", "too-long", "bad" … */
     /* FRONT_CREDENTIAL: */
     enum front_mechanism mechanism;
-    struct view authorization; /* authorization identity (RFC 4422), or empty                      */
-    struct view user;          /* as the client gave it, after SASLprep; no CR, LF, NUL             */
-    struct view secret;        /* no CR, LF, NUL; may be empty                                      */
+    struct view authorization; /* authorization identity (RFC 4422), or empty */
+    struct view user;   /* as the client gave it, after SASLprep; no CR, LF, NUL             */
+    struct view secret; /* no CR, LF, NUL; may be empty                                      */
 };
 
 /* How a credential was answered; the table in design.md says in which words. */
 enum front_answer {
-    ANSWER_REFUSE_PASSWORD = 0, /* any refused main password                                       */
-    ANSWER_REFUSE_DEVICE,       /* refused app password or other device credential                 */
-    ANSWER_LATER,               /* throttled, or warden or upstream out of service                 */
-    ANSWER_SWITCHED_OFF,        /* the protocol is off for this account                            */
-    ANSWER_STALE,               /* a good app password, but the upstream no longer takes the mailbox
-                                   password sealed in it: make a new one                           */
+    ANSWER_REFUSE_PASSWORD = 0, /* any refused main password */
+    ANSWER_REFUSE_DEVICE, /* refused app password or other device credential                 */
+    ANSWER_LATER,         /* throttled, or warden or upstream out of service                 */
+    ANSWER_SWITCHED_OFF,  /* the protocol is off for this account                            */
+    ANSWER_STALE,         /* a good app password, but the upstream no longer takes the mailbox
+                             password sealed in it: make a new one                           */
 };
 
 struct front_conf {
-    const char *host;       /* name in the greeting; borrowed for the machine's life               */
-    const char *portal_url; /* shown in refusals; "" for none; borrowed                            */
-    bool is_tls;            /* TLS is on already (implicit)                                        */
+    const char *host; /* name in the greeting; borrowed for the machine's life               */
+    const char *portal_url; /* shown in refusals; "" for none; borrowed */
+    bool is_tls; /* TLS is on already (implicit)                                        */
 };
 
 struct front; /* opaque; each protocol has its own layout */
@@ -78,19 +78,20 @@ struct front_ops {
     void (*accept)(struct front *f, struct view capabilities, struct buf *out);
     /* A last word before the gate closes by itself (`text` is static): BYE. Any state. */
     void (*bye)(struct front *f, const char *text, struct buf *out);
-    /* What the client said of itself before login (RFC 2971 name and version), cleaned; or empty. */
+    /* What the client said of itself before login (RFC 2971 name and version), cleaned; or empty.
+     */
     struct view (*client)(const struct front *f);
 };
 
 /* ---- login: towards the upstream ------------------------------------------------------------- */
 
 enum login_kind {
-    LOGIN_MORE = 0,    /* flush `out`, wait for more                                              */
-    LOGIN_STARTTLS,    /* the upstream agreed: begin TLS now, then call tls_started.            
-                          Octets behind the reply were an error and never come here                */
-    LOGIN_DONE,        /* logged in; `capabilities` is set; unused input belongs to the relay      */
-    LOGIN_REFUSED,     /* the upstream does not take this credential                               */
-    LOGIN_UNAVAILABLE, /* the upstream says try later, speaks nonsense, or is not what it must be  */
+    LOGIN_MORE = 0, /* flush `out`, wait for more                                              */
+    LOGIN_STARTTLS, /* the upstream agreed: begin TLS now, then call tls_started.
+                       Octets behind the reply were an error and never come here                */
+    LOGIN_DONE,     /* logged in; `capabilities` is set; unused input belongs to the relay      */
+    LOGIN_REFUSED,  /* the upstream does not take this credential                               */
+    LOGIN_UNAVAILABLE, /* the upstream says try later, speaks nonsense, or is not what it must be */
 };
 
 struct login_event {
@@ -100,42 +101,43 @@ struct login_event {
 };
 
 struct login_conf {
-    struct view authorization; /* SASL PLAIN authorization identity; empty: none                   */
+    struct view authorization; /* SASL PLAIN authorization identity; empty: none */
     struct view user;
     struct view secret; /* copied, wiped as soon as it was sent */
-    bool is_tls;        /* TLS is on already (imaps://)                                            */
-    bool is_starttls;   /* STARTTLS is required before any credential                              */
-    bool is_trusting;   /* send ID with the client's address before the login                      */
-    struct addr client; /* for is_trusting */
-    const char *session; /* our session id, for is_trusting; borrowed for the machine's life       */
+    bool is_tls;      /* TLS is on already (imaps://)                                            */
+    bool is_starttls; /* STARTTLS is required before any credential                              */
+    bool is_trusting; /* send ID with the client's address before the login                      */
+    struct addr client;  /* for is_trusting */
+    const char *session; /* our session id, for is_trusting; borrowed for the machine's life */
 };
 
 struct login;
 
 struct login_ops {
     MUST_USE struct login *(*create)(const struct login_conf *conf); /* NULL: no memory or bad value
-                                                                        (CR, LF or NUL inside)     */
+                                                                        (CR, LF or NUL inside) */
     void (*destroy)(struct login *l);
     struct login_event (*feed)(struct login *l, struct view in, size_t *ret_used, struct buf *out);
     void (*tls_started)(struct login *l, struct buf *out);
 };
 
-/* ---- guard: the open session ------------------------------------------------------------------ */
+/* ---- guard: the open session ------------------------------------------------------------------
+ */
 
 enum guard_kind {
-    GUARD_MORE = 0, /* used everything it could; needs more octets of this direction               */
-    GUARD_PASS,     /* forward the first `n` octets of the input as they are                        */
-    GUARD_PUT,      /* drop the first `n` octets (may be 0) and send `put` in their place           */
-    GUARD_HOLD,     /* (client only) blocked until the server has spoken; call again after the next
-                       server step. The caller stops reading from the client meanwhile              */
-    GUARD_END,      /* not sure what the other side would make of it: end the session; final        */
+    GUARD_MORE = 0, /* used everything it could; needs more octets of this direction */
+    GUARD_PASS, /* forward the first `n` octets of the input as they are                        */
+    GUARD_PUT,  /* drop the first `n` octets (may be 0) and send `put` in their place           */
+    GUARD_HOLD, /* (client only) blocked until the server has spoken; call again after the next
+                   server step. The caller stops reading from the client meanwhile              */
+    GUARD_END,  /* not sure what the other side would make of it: end the session; final        */
 };
 
 struct guard_step {
     enum guard_kind kind;
-    size_t n;           /* octets of the input that this step uses up (PASS, PUT)                   */
-    struct view put;    /* PUT: octets towards the other side; may be empty. Lives until next call  */
-    const char *reason; /* END: static words for the log                                            */
+    size_t n;        /* octets of the input that this step uses up (PASS, PUT)                   */
+    struct view put; /* PUT: octets towards the other side; may be empty. Lives until next call  */
+    const char *reason; /* END: static words for the log */
 };
 
 struct guard;
@@ -155,13 +157,15 @@ struct guard_ops {
     struct view (*client_label)(struct guard *g);
 };
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------------------
+ */
 
 struct protocol {
     enum protocol_id id;
     const char *name; /* as in the configuration: "imap" */
     const char *alpn; /* RFC 7301 registry; NULL: none */
-    /* URL schemes of its upstreams: implicit TLS, STARTTLS required, clear (loopback and unix only) */
+    /* URL schemes of its upstreams: implicit TLS, STARTTLS required, clear (loopback and unix only)
+     */
     const char *scheme_tls, *scheme_starttls, *scheme_clear;
     uint16_t port_tls, port_starttls;
     const struct front_ops *front;
@@ -169,7 +173,7 @@ struct protocol {
     const struct guard_ops *guard;
 };
 
-const struct protocol *protocol_find(enum protocol_id id);  /* NULL: none */
-const struct protocol *protocol_named(const char *name);    /* NULL: none */
+const struct protocol *protocol_find(enum protocol_id id); /* NULL: none */
+const struct protocol *protocol_named(const char *name);   /* NULL: none */
 
 #endif

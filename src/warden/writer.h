@@ -9,8 +9,9 @@
 #include "warden/job.h"
 #include "warden/store/store.h"
 
-#define WRITER_QUEUE    8192 /* writes that wait, about 1 KiB each */
-#define WRITER_DELAY_MS 200  /* what comes within it shares a transaction: each page is written once */
+#define WRITER_QUEUE 8192 /* writes that wait, about 1 KiB each */
+#define WRITER_DELAY_MS                                                                            \
+    200 /* what comes within it shares a transaction: each page is written once */
 #define WRITER_RETRY_MS 1000
 
 struct writer;

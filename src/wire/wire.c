@@ -5,7 +5,9 @@
 #define FIELD(message, name, kind, max)                                                            \
     { #name, WIRE_##kind, offsetof(struct wire_##message, name), (max) },
 #define END(name)                                                                                  \
-    { NULL, WIRE_FLAG, 0, 0 }                                                                      \
+    {                                                                                              \
+        NULL, WIRE_FLAG, 0, 0                                                                      \
+    }                                                                                              \
     }                                                                                              \
     ;
 #include "wire/messages.def"
@@ -45,7 +47,8 @@ const struct wire_message *wire_find(uint8_t number)
     return NULL;
 }
 
-/* ---- encode -------------------------------------------------------------------------------------- */
+/* ---- encode
+ * -------------------------------------------------------------------------------------- */
 
 static void put_number(struct buf *out, uint64_t v, unsigned octets)
 {
@@ -58,8 +61,7 @@ static void put_number(struct buf *out, uint64_t v, unsigned octets)
 
 static bool is_text_sound(const struct wire_field *f, struct view v)
 {
-    return v.n <= f->max && v.n <= UINT16_MAX &&
-           (f->kind != WIRE_TEXT || view_find(v, 0) == v.n);
+    return v.n <= f->max && v.n <= UINT16_MAX && (f->kind != WIRE_TEXT || view_find(v, 0) == v.n);
 }
 
 static enum err put_field(struct buf *out, const struct wire_field *f, const uint8_t *at)
@@ -128,7 +130,8 @@ enum err wire_encode(enum wire_number number, const void *message, struct buf *o
     return buf_is_ok(out) ? ERR_OK : ERR_TOO_LONG;
 }
 
-/* ---- decode -------------------------------------------------------------------------------------- */
+/* ---- decode
+ * -------------------------------------------------------------------------------------- */
 
 /* A cursor with a sticky error: read the whole frame, check once at the end. */
 struct cursor {
@@ -217,7 +220,8 @@ static void take_field(struct cursor *c, const struct wire_field *f, uint8_t *to
     }
 }
 
-enum err wire_decode(struct view frame, const struct wire_message **ret_message, union wire_any *ret)
+enum err wire_decode(struct view frame, const struct wire_message **ret_message,
+                     union wire_any *ret)
 {
     struct cursor c = { .rest = frame };
     const struct wire_message *m = wire_find((uint8_t)take_number(&c, 1));

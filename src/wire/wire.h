@@ -1,11 +1,11 @@
 /* wire.h: frames between our processes, one record of a SOCK_SEQPACKET channel each.
  * A frame is: message number (1 octet), then its fields in order; numbers big-endian, TEXT, OCTETS
- * and SECRET as a 16-bit length and the octets, ADDR as length, octets, port. Every frame is decoded
- * to its last octet; a text may not hold a NUL. Source: messages.def.
- * Pure: no I/O, no clock. Runs in: every process. The receiver treats the sender as hostile.
+ * and SECRET as a 16-bit length and the octets, ADDR as length, octets, port. Every frame is
+ * decoded to its last octet; a text may not hold a NUL. Source: messages.def. Pure: no I/O, no
+ * clock. Runs in: every process. The receiver treats the sender as hostile.
  *
- * Each MESSAGE(x, …) gives struct wire_x and the number WIRE_x. Views in a decoded struct point into
- * the frame. Whoever received a frame with a SECRET wipes the whole frame after use. */
+ * Each MESSAGE(x, …) gives struct wire_x and the number WIRE_x. Views in a decoded struct point
+ * into the frame. Whoever received a frame with a SECRET wipes the whole frame after use. */
 #ifndef POSTERN_WIRE_WIRE_H
 #define POSTERN_WIRE_WIRE_H
 
@@ -34,8 +34,8 @@ enum wire_times { WIRE_ONCE = 1, WIRE_OFTEN = 0 };
 
 /* What the verdict of a question is; the zero value refuses. */
 enum verdict { VERDICT_REFUSE = 0, VERDICT_LATER = 1, VERDICT_ALLOW = 2 };
-/* In which words a client is answered that is not let in: enum front_answer of proto/protocol.h, value
- * for value (tests compare them); the zero value is the one that says least. */
+/* In which words a client is answered that is not let in: enum front_answer of proto/protocol.h,
+ * value for value (tests compare them); the zero value is the one that says least. */
 enum answer {
     WIRE_ANSWER_REFUSE_PASSWORD = 0, /* any refused main password                                 */
     WIRE_ANSWER_REFUSE_DEVICE = 1,   /* refused app password or other device credential           */
@@ -61,7 +61,8 @@ enum outcome { OUTCOME_UNAVAILABLE = 0, OUTCOME_REFUSED = 1, OUTCOME_ACCEPTED = 
 #define FIELD(message, name, kind, max)                       WIRE_TYPE_##kind name;
 #define END(name)                                                                                  \
     uint8_t none_; /* not on the wire: C17 has no empty struct */                                  \
-    };
+    }                                                                                              \
+    ;
 #include "wire/messages.def"
 #undef MESSAGE
 #undef FIELD
@@ -108,11 +109,11 @@ struct wire_message {
     uint8_t times;  /* enum wire_times */
 };
 
-const struct wire_message *wire_find(uint8_t number);  /* NULL: no such message */
-const struct wire_message *wire_at(size_t index);      /* NULL: behind the last */
+const struct wire_message *wire_find(uint8_t number); /* NULL: no such message */
+const struct wire_message *wire_at(size_t index);     /* NULL: behind the last */
 
-/* Appends the frame of `message` (a struct wire_<number>) to `out`. A value over its bound, or a NUL
- * in a text, fails: ERR_TOO_LONG, ERR_INVALID. */
+/* Appends the frame of `message` (a struct wire_<number>) to `out`. A value over its bound, or a
+ * NUL in a text, fails: ERR_TOO_LONG, ERR_INVALID. */
 MUST_USE enum err wire_encode(enum wire_number number, const void *message, struct buf *out);
 /* ERR_INVALID: unknown number, a field cut short or over its bound, octets left over. *ret_message
  * and *ret are only valid after ERR_OK. */
@@ -121,8 +122,8 @@ MUST_USE enum err wire_decode(struct view frame, const struct wire_message **ret
 
 /* Which messages a receiver takes from a peer: one row of state a channel. */
 struct wire_gatekeeper {
-    uint8_t peer;    /* enum wire_sender expected */
-    uint8_t state;   /* WIRE_START, later WIRE_OPEN */
+    uint8_t peer;     /* enum wire_sender expected */
+    uint8_t state;    /* WIRE_START, later WIRE_OPEN */
     uint8_t seen[32]; /* bits by number, for ONCE */
 };
 

@@ -129,7 +129,7 @@ void guard_tagged(struct guard *g)
          * sent its octets already, and they must not become a command. Where a list is open, some
          * servers wait for its end: Dovecot 2.3 in UTF8 (, which it does not know, and SETMETADATA.
          * In CATENATE ( no known one does. */
-        if (g->depth > 0 && g->place != GUARD_PLACE_PART) {
+        if (g->depth > 0 && g->place != GUARD_PLACE_PART && g->place != GUARD_PLACE_URL) {
             g->client = GUARD_CLIENT_UNSURE;
             break;
         }
@@ -358,11 +358,20 @@ static struct guard_step collect(struct guard *g, struct view in)
     return judge(g, &a);
 }
 
+/* Dovecot repeats the words of a bad SEARCH in its reply as they are: a line end in one lets the
+ * client forge replies of the server ("+ OK"), and no honest one ever sends it. */
+static bool holds_line(struct view v)
+{
+    return view_find(v, '\r') < v.n || view_find(v, '\n') < v.n || view_find(v, '\0') < v.n;
+}
+
 static struct guard_step literal(struct guard *g, struct view in)
 {
     bool is_dropped = g->client == GUARD_CLIENT_DROP_LITERAL;
     uint32_t n = in.n < g->client_left ? (uint32_t)in.n : g->client_left;
 
+    if (!is_dropped && !guard_grammar_is_text(g->place) && holds_line(view_first(in, n)))
+        return guard_end(g, "line-in-literal");
     g->client_left -= n;
     if (g->client_left == 0)
         g->client = is_dropped ? GUARD_CLIENT_DROP_REST : GUARD_CLIENT_REST;

@@ -32,7 +32,7 @@ static struct view take_atom(struct cursor *c)
 {
     size_t n = 0;
 
-    while (n < c->left.n && (guard_is_tag_octet(c->left.p[n]) || c->left.p[n] == '+'))
+    while (n < c->left.n && guard_is_atom_octet(c->left.p[n]))
         n++;
     struct view atom = view_first(c->left, n);
     c->left = view_skip(c->left, n);
@@ -95,7 +95,7 @@ static bool take_parts(struct cursor *c)
             return take_utf8(c, GUARD_PLACE_PART_UTF8);
         if (!view_is_equal_nocase(what, VIEW_LIT("URL")) || !take(c, ' '))
             return false;
-        if (take_literal(c, GUARD_PLACE_PART))
+        if (take_literal(c, GUARD_PLACE_URL))
             return true;
         if (!take_astring(c))
             return false;
@@ -183,8 +183,9 @@ bool guard_grammar_rest(const struct guard_line *l, uint8_t *place)
         is_good = take_more(&c);
         break;
     case GUARD_PLACE_PART:
+    case GUARD_PLACE_URL:
     case GUARD_PLACE_PART_UTF8:
-        is_good = before == GUARD_PLACE_PART || take(&c, ')');
+        is_good = before != GUARD_PLACE_PART_UTF8 || take(&c, ')');
         is_good = is_good && (take(&c, ')') ? take_more(&c) : take(&c, ' ') && take_parts(&c));
         break;
     case GUARD_PLACE_ENTRIES:
@@ -198,4 +199,10 @@ bool guard_grammar_rest(const struct guard_line *l, uint8_t *place)
     }
     *place = c.place;
     return is_good;
+}
+
+bool guard_grammar_is_text(uint8_t place)
+{
+    return place == GUARD_PLACE_MESSAGE || place == GUARD_PLACE_UTF8 || place == GUARD_PLACE_PART ||
+           place == GUARD_PLACE_PART_UTF8 || place == GUARD_PLACE_VALUE;
 }

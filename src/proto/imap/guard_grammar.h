@@ -18,7 +18,8 @@ enum guard_place {
     GUARD_PLACE_MAILBOX,   /* the mailbox's name of APPEND or REPLACE */
     GUARD_PLACE_MESSAGE,   /* a message */
     GUARD_PLACE_UTF8,      /* a message within "UTF8 (" */
-    GUARD_PLACE_PART,      /* a part or a URL within "CATENATE (" */
+    GUARD_PLACE_PART,      /* a part within "CATENATE (" */
+    GUARD_PLACE_URL,       /* a URL there */
     GUARD_PLACE_PART_UTF8, /* a part within "CATENATE (UTF8 (" */
     GUARD_PLACE_ENTRIES,   /* the mailbox's name of SETMETADATA */
     GUARD_PLACE_VALUE,     /* a value of SETMETADATA */
@@ -27,5 +28,7 @@ enum guard_place {
 /* Judge the first line of a command, or one behind a literal, and set *place; false: malformed. */
 bool guard_grammar_first(const struct guard_line *l, uint8_t *place);
 bool guard_grammar_rest(const struct guard_line *l, uint8_t *place);
+/* May this literal hold line ends and NULs? Others are names and search words. */
+bool guard_grammar_is_text(uint8_t place);
 
 #endif

@@ -43,11 +43,14 @@ static const struct {
     { "DONE", GUARD_CLASS_BARE },
 };
 
+bool guard_is_atom_octet(uint8_t c)
+{
+    return c > ' ' && c < 0x7f && strchr("(){%*\"\\", c) == NULL;
+}
+
 bool guard_is_tag_octet(uint8_t c)
 {
-    if (c <= ' ' || c >= 0x7f)
-        return false;
-    return strchr("(){%*\"\\+", c) == NULL;
+    return guard_is_atom_octet(c) && strchr("+]:<>}", c) == NULL;
 }
 
 static bool is_word_octet(uint8_t c)

@@ -38,7 +38,9 @@ struct guard_line {
 const char *guard_line_first(struct view line, struct guard_line *ret);
 const char *guard_line_rest(struct view line, struct guard_line *ret);
 
-/* ASTRING-CHAR without "+": what a tag is made of. */
+/* ATOM-CHAR: what an atom is made of. */
+bool guard_is_atom_octet(uint8_t c);
+/* What a tag is made of, and neither Dovecot (that refuses "]") nor Cyrus (":<>}") objects to. */
 bool guard_is_tag_octet(uint8_t c);
 
 /* Appends "name version" out of the arguments of an ID command, as far as they are plain quoted

@@ -192,7 +192,7 @@ def judge(number, dialogue, status, reason, seen, answered, odd_after):
     if more:
         return f"{number}: answered, but not seen by the guard: {dict(more)}\n{dialogue}"
     # The guard knows that it cannot know where the server is; the session is over.
-    is_known = status != "lost" and any(line[1].upper() in odd_after for line in seen)
+    is_known = status != "lost" and any(odd_after.search(b" ".join(line)) for line in seen)
     if reason.startswith(("unasked", "reply-inside", "upstream")) and not is_known:
         return (f"{number}: the guard lost the server: {reason}, {octets_of(answered)}\n"
                 f"{dialogue}")
@@ -255,7 +255,7 @@ def test_dovecot_takes_for_commands_what_the_guard_does(base, authority, player)
                      ssl="no", no_plaintext="no", extra=PLUGINS)
     server.start()
     try:
-        check(player, server.ports["imap"], set())
+        check(player, server.ports["imap"], re.compile(rb"^$"))
     finally:
         server.stop()
 
@@ -265,8 +265,8 @@ def test_cyrus_takes_for_commands_what_the_guard_does(base, cache, authority, pl
                    allow_plaintext="yes")
     try:
         server.start()
-        # Cyrus 3.6 throws away the line behind a malformed GETMETADATA, or does not answer it,
-        # and sends an empty line at a malformed ENABLE.
-        check(player, server.ports["imap"], {b"GETMETADATA", b"ENABLE"})
+        # Cyrus 3.6 throws away the line behind a malformed GETMETADATA, or does not answer it, nor
+        # a malformed LIST, and sends an empty line at a malformed ENABLE.
+        check(player, server.ports["imap"], re.compile(rb" (GETMETADATA|ENABLE|LIST \"\" \()"))
     finally:
         server.stop()

@@ -98,10 +98,12 @@ static void hostile_octets_end_the_channel(void **state)
         const char *octets;
         size_t n;
     } cases[] = {
-        { "\xff", 1 },               /* unknown message          */
-        { "\x15", 1 },               /* a question cut short     */
-        { "\x16\0\0", 3 },           /* what only a warden says  */
-        { "\x28\0\x05" "alice", 8 }, /* what only the CLI says   */
+        { "\xff", 1 },     /* unknown message          */
+        { "\x15", 1 },     /* a question cut short     */
+        { "\x16\0\0", 3 }, /* what only a warden says  */
+        { "\x28\0\x05"
+          "alice",
+          8 },                           /* what only the CLI says   */
         { "\x14\0\0\0\1\0\0\0\1x", 10 }, /* hello with octets behind */
     };
 

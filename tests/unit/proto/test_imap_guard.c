@@ -266,8 +266,8 @@ static const struct dialogue honest[] = {
         "U:a1 CREATE \"x{5}\"\r\na2 CREATE \"{5+}\" \r\na3 CREATE \"a\\\"{5}\\\\\"\r\n" } },
     { "a brace that closes nothing", { "C:a1 CREATE foo}\r\n", "U:a1 CREATE foo}\r\n" } },
     { "tags of many kinds",
-      { "C:A.1-x_/=]' NOOP\r\n", "U:A.1-x_/=]' NOOP\r\n", "S:A.1-x_/=]' OK\r\n",
-        "D:A.1-x_/=]' OK\r\n" } },
+      { "C:A.1-x_/=$' NOOP\r\n", "U:A.1-x_/=$' NOOP\r\n", "S:A.1-x_/=$' OK\r\n",
+        "D:A.1-x_/=$' OK\r\n" } },
 };
 
 /* ---- what must not pass ------------------------------------------------------------------- */
@@ -367,6 +367,14 @@ static const struct dialogue ended[] = {
         "X:bad-arguments", "U:a1 SETMETADATA INBOX (/private/comment {1}\r\na" } },
     { "a literal that is not the first value of SETMETADATA: Dovecot falls silent",
       { "C:a1 SETMETADATA INBOX (/private/x \"y\" /private/z {3}\r\n", "X:bad-arguments", "U:" } },
+    { "line end in a search word: Dovecot repeats it in its reply",
+      { "C:a1 SEARCH OR SUBJECT {9}\r\n", "S:+ OK\r\n", "C:x\r\n+ OK\r\n", "X:line-in-literal" } },
+    { "LF in a mailbox's name",
+      { "C:a1 CREATE {3}\r\n", "S:+ OK\r\n", "C:x\n+", "X:line-in-literal" } },
+    { "NUL in a URL",
+      { "C:a1 APPEND INBOX CATENATE (URL {1}\r\n", "S:+ OK\r\n", "C:\x01", "X:line-in-literal" } },
+    { "bracket in a tag: Dovecot does not take it", { "C:a] NOOP\r\n", "X:bad-tag", "U:" } },
+    { "colon in a tag: Cyrus does not take it", { "C:a: NOOP\r\n", "X:bad-tag", "U:" } },
     { "SETMETADATA without entries",
       { "C:a1 SETMETADATA INBOX {1}\r\n", "X:bad-arguments", "U:" } },
     { "UID REPLACE is held to the same grammar",

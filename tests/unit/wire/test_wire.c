@@ -15,7 +15,9 @@ static void fill(const struct wire_message *m, union wire_any *any)
     for (size_t i = 0; i < m->count; i++) {
         const struct wire_field *f = &m->fields[i];
         const uint64_t number = 0x0102030405060708U + i;
-        const struct addr address = { .octets = i % 2 == 0 ? 4 : 16, .ip = { 10, 1, (uint8_t)i }, .port = 993 };
+        const struct addr address = { .octets = i % 2 == 0 ? 4 : 16,
+                                      .ip = { 10, 1, (uint8_t)i },
+                                      .port = 993 };
         const struct view text = f->max == 0 ? VIEW_NONE : VIEW_LIT("x");
         const bool flag = true;
         switch (f->kind) {
