@@ -11,7 +11,7 @@
 
 #define LINE_MAX_OCTETS 4096
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---------------------------------------------------------------------------- */
 
 /* roff takes a hyphen, a backslash and a leading dot or apostrophe for its own; a long list of
  * ciphers may be broken behind its colons. */
@@ -65,7 +65,7 @@ static const char *standard_of(const struct config_setting *s)
     return s->standard[0] == 0 ? "empty" : s->standard;
 }
 
-/* ---- settings -------------------------------------------------------------------------------- */
+/* ---- settings ------------------------------------------------------------------------- */
 
 static void put_settings_man(void)
 {
@@ -116,7 +116,7 @@ static void put_settings_markdown(void)
     }
 }
 
-/* ---- commands -------------------------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------------------- */
 
 static void put_command(const struct command *c)
 {
@@ -163,7 +163,7 @@ static void put_commands(void)
     }
 }
 
-/* ---- the template ---------------------------------------------------------------------------- */
+/* ---- the template --------------------------------------------------------------------- */
 
 static void put_line(const char *line)
 {

@@ -23,7 +23,7 @@ static bool is_help(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0 || strcmp(arg, "help") == 0;
 }
 
-/* ---- which command --------------------------------------------------------------------------- */
+/* ---- which command -------------------------------------------------------------------- */
 
 static const struct command *find(const char *group, const char *name)
 {
@@ -104,7 +104,7 @@ static const struct command *find_command(int argc, char **argv, int *ret_used, 
     return c;
 }
 
-/* ---- its options ----------------------------------------------------------------------------- */
+/* ---- its options ---------------------------------------------------------------------- */
 
 /* Is `arg` this option? *ret_value is what follows it in the same word, or NULL. */
 static bool is_option(const struct option_row *row, const char *arg, const char **ret_value)

@@ -42,7 +42,7 @@ struct config *client_config(const struct invocation *i)
     return c;
 }
 
-/* ---- reaching the warden --------------------------------------------------------------------- */
+/* ---- reaching the warden -------------------------------------------------------------- */
 
 static int say_unreachable(const char *path, int why)
 {
@@ -91,7 +91,7 @@ static int reach(const struct invocation *i, bool is_patient, int *ret_fd)
     return c == NULL ? STATUS_CONFIG : connect_to(c->control, is_patient, ret_fd);
 }
 
-/* ---- the answer ------------------------------------------------------------------------------ */
+/* ---- the answer ----------------------------------------------------------------------- */
 
 static int say_lost(enum err e)
 {

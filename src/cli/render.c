@@ -37,7 +37,7 @@ void render_done(struct renderer *r)
     *r = (struct renderer){ 0 };
 }
 
-/* ---- text that is safe to show --------------------------------------------------------------- */
+/* ---- text that is safe to show -------------------------------------------------------- */
 
 /* The code point at the front of `v` and its octets; 0 octets: no UTF-8 (RFC 3629). */
 static size_t decode(struct view v, uint32_t *ret)
@@ -91,7 +91,7 @@ static size_t columns(const char *text)
     return n;
 }
 
-/* ---- fields ---------------------------------------------------------------------------------- */
+/* ---- fields --------------------------------------------------------------------------- */
 
 static bool ends_in(const char *text, const char *end)
 {
@@ -200,7 +200,7 @@ static void put_cell(const struct wire_field *f, const void *row, struct buf *ou
     }
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------ */
+/* ---- JSON ----------------------------------------------------------------------------- */
 
 static json_t *json_of(const struct wire_field *f, const void *row)
 {
@@ -238,7 +238,7 @@ static enum err put_json(struct renderer *r, const struct wire_message *m, const
     return e == ERR_OK && fflush(r->out) != 0 ? ERR_IO : e;
 }
 
-/* ---- lines, cards and tables ----------------------------------------------------------------- */
+/* ---- lines, cards and tables ---------------------------------------------------------- */
 
 static const char *bold(const struct renderer *r)
 {

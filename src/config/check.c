@@ -20,7 +20,7 @@ static bool is_empty(const char *text)
     return text[0] == 0;
 }
 
-/* ---- the service ----------------------------------------------------------------------------- */
+/* ---- the service ---------------------------------------------------------------------- */
 
 static void check_socket_path(const struct config *c, struct report *r, const char *path,
                               const char *text)
@@ -86,7 +86,7 @@ static void check_service(const struct config *c, struct report *r)
     check_metrics(c, r);
 }
 
-/* ---- passwords ------------------------------------------------------------------------------- */
+/* ---- passwords ------------------------------------------------------------------------ */
 
 static void need(const struct config *c, struct report *r, const char *path, const char *value,
                  bool is_needed, const char *what)
@@ -131,7 +131,7 @@ static void check_password(const struct config *c, struct report *r)
                        c->password.pam.service);
 }
 
-/* ---- gates ----------------------------------------------------------------------------------- */
+/* ---- gates ---------------------------------------------------------------------------- */
 
 /* "*", "0.0.0.0" and "[::]" all take every address. */
 static bool is_everywhere(const struct addr *a)
@@ -182,7 +182,7 @@ static void check_gate(const struct config *c, struct report *r, size_t index)
     }
 }
 
-/* ---- upstreams ------------------------------------------------------------------------------- */
+/* ---- upstreams ------------------------------------------------------------------------ */
 
 static bool is_pin(const char *text)
 {
@@ -264,7 +264,7 @@ static void check_upstream(const struct config *c, struct report *r, size_t inde
     }
 }
 
-/* ---- policies -------------------------------------------------------------------------------- */
+/* ---- policies ------------------------------------------------------------------------- */
 
 static void check_policy(const struct config *c, struct report *r, const struct conf_policy *p)
 {

@@ -213,7 +213,7 @@ MUST_USE bool config_listen(const char *text, struct addr *ret, bool *ret_is_any
 /* '*' only; ASCII case folded. */
 bool config_pattern_fits(const char *pattern, struct view account);
 
-/* ---- the table itself, for --help, the man page and tests ------------------------------------ */
+/* ---- the table itself, for --help, the man page and tests ----------------------------- */
 struct config_setting {
     const char *path;     /* "tls.minimum", "gates.*.listen" */
     const char *type;     /* "text", "list of texts", "duration", "one of a|b" … */

@@ -55,7 +55,7 @@ static int no_passphrase(char *buf, int size, int is_writing, void *arg)
     return 0;
 }
 
-/* ---- certificates ---------------------------------------------------------------------------- */
+/* ---- certificates --------------------------------------------------------------------- */
 
 static X509 *read_certificate(const struct files *f, const char *path, const char *file)
 {
@@ -126,7 +126,7 @@ static void check_pair(const struct files *f, const char *certificate, const cha
     EVP_PKEY_free(key);
 }
 
-/* ---- ciphers --------------------------------------------------------------------------------- */
+/* ---- ciphers -------------------------------------------------------------------------- */
 
 static bool is_weak(const SSL_CIPHER *cipher)
 {
@@ -170,7 +170,7 @@ static void check_ciphers(const struct files *f)
     SSL_CTX_free(context);
 }
 
-/* ---- the rest -------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------- */
 
 static void check_ca(const struct files *f, const char *path, const char *file)
 {

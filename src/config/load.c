@@ -41,7 +41,7 @@ static const char *file_of(const struct loader *l, const config_setting_t *s)
 #define SAY(l, s, path, ...)                                                                       \
     report_at((l)->report, file_of(l, s), config_setting_source_line(s), path, __VA_ARGS__)
 
-/* ---- places ---------------------------------------------------------------------------------- */
+/* ---- places --------------------------------------------------------------------------- */
 
 static void note_place(struct loader *l, const config_setting_t *s, const char *path)
 {
@@ -69,7 +69,7 @@ static bool has_place(const struct config *c, const char *path)
     return false;
 }
 
-/* ---- one setting ----------------------------------------------------------------------------- */
+/* ---- one setting ---------------------------------------------------------------------- */
 
 /* Fills *ret from a list or array; false: it was reported. `items` has room for VALUE_ITEMS_MAX. */
 static bool read_items(struct loader *l, config_setting_t *s, const char *path, const char **items,
@@ -132,7 +132,7 @@ static void load_setting(struct loader *l, config_setting_t *s, const struct sch
         SAY(l, s, at->path, "%s", fault.text);
 }
 
-/* ---- groups ---------------------------------------------------------------------------------- */
+/* ---- groups --------------------------------------------------------------------------- */
 
 /* Appends ".name" to both paths. False: too long. */
 static bool spot_enter(const struct spot *from, const char *name, const char *schema_name,
@@ -291,7 +291,7 @@ static void load_group(struct loader *l, config_setting_t *group, const struct s
         load_one(l, config_setting_get_elem(group, (unsigned)i), at);
 }
 
-/* ---- what the file does not say -------------------------------------------------------------- */
+/* ---- what the file does not say ------------------------------------------------------- */
 
 static void replace(char **text, char *by, struct loader *l)
 {
@@ -365,7 +365,7 @@ static void check_all_required(struct loader *l)
     }
 }
 
-/* ---- from libconfig to struct config --------------------------------------------------------- */
+/* ---- from libconfig to struct config -------------------------------------------------- */
 
 static void fill(struct loader *l, const config_t *lib)
 {

@@ -63,7 +63,7 @@ static void end_group(struct shower *s)
     s->is_first = false;
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------- */
 
 static void put_item(struct shower *s, size_t index, struct view v)
 {
@@ -157,7 +157,7 @@ static void put_value(struct shower *s, const struct schema_row *row, const void
     }
 }
 
-/* ---- the walk -------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------- */
 
 static void put_setting(struct shower *s, const struct schema_row *row, struct view name,
                         const void *object)

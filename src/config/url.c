@@ -79,7 +79,7 @@ bool config_listen(const char *text, struct addr *ret, bool *ret_is_any)
     return true;
 }
 
-/* ---- URLs ------------------------------------------------------------------------------------ */
+/* ---- URLs ----------------------------------------------------------------------------- */
 
 static bool is_loopback(const char *host)
 {

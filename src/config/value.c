@@ -21,7 +21,7 @@ static void *field(const struct schema_row *row, void *object)
     return (char *)object + row->offset;
 }
 
-/* ---- texts ----------------------------------------------------------------------------------- */
+/* ---- texts ---------------------------------------------------------------------------- */
 
 /* Octets of the UTF-8 character at `p` (RFC 3629); 0: none. A NUL ends it, so nothing is overrun.
  */
@@ -189,7 +189,7 @@ static bool set_urls(const struct schema_row *row, void *object, const struct va
     return true;
 }
 
-/* ---- numbers --------------------------------------------------------------------------------- */
+/* ---- numbers -------------------------------------------------------------------------- */
 
 static void put_number(const struct schema_row *row, void *object, uint64_t number)
 {
@@ -300,7 +300,7 @@ static bool set_duration(const struct schema_row *row, void *object, const struc
     return true;
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---------------------------------------------------------------------------- */
 
 struct view value_word(const struct schema_row *row, unsigned index)
 {
@@ -340,7 +340,7 @@ static bool set_flag(const struct schema_row *row, void *object, const struct va
     return true;
 }
 
-/* ---- all kinds ------------------------------------------------------------------------------- */
+/* ---- all kinds ------------------------------------------------------------------------ */
 
 bool value_set(const struct schema_row *row, void *object, const struct value *v,
                const char *folder, struct fault *ret)

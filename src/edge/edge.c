@@ -36,8 +36,7 @@ void edge_session_ended(struct edge *e)
         uv_stop(e->loop);
 }
 
-/* ---- drain
- * --------------------------------------------------------------------------------------- */
+/* ---- drain ---------------------------------------------------------------------------- */
 
 static void end_all(struct edge *e, bool is_relay_spared)
 {
@@ -70,8 +69,7 @@ static void drain(struct edge *e, uint32_t within_ms)
         uv_stop(e->loop);
 }
 
-/* ---- boot channel
- * -------------------------------------------------------------------------------- */
+/* ---- boot channel --------------------------------------------------------------------- */
 
 static void start(struct edge *e, const struct wire_boot_start *b)
 {

@@ -203,8 +203,7 @@ static void look_for_label(struct session *s)
         channel_send(s->edge->warden, WIRE_label, &told, -1);
 }
 
-/* ---- turns for the others
- * ------------------------------------------------------------------------ */
+/* ---- turns for the others ------------------------------------------------------------- */
 
 static void on_resume(uv_idle_t *idle)
 {
@@ -259,8 +258,7 @@ void relay_run(struct session *s)
     want(r, s);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------- */
 
 static void on_ready(struct stream *stream)
 {

@@ -28,8 +28,7 @@ struct upstream_login {
 
 static void on_ready(struct stream *s);
 
-/* ---- ends
- * ---------------------------------------------------------------------------------------- */
+/* ---- ends ----------------------------------------------------------------------------- */
 
 static void on_timer_closed(uv_handle_t *handle)
 {
@@ -91,8 +90,7 @@ static void on_deadline(uv_timer_t *timer)
     fail(timer->data, OUTCOME_UNAVAILABLE, "timeout during login");
 }
 
-/* ---- the login over the stream
- * ------------------------------------------------------------------- */
+/* ---- the login over the stream -------------------------------------------------------- */
 
 /* false: it failed, and u is gone. */
 static bool flush(struct upstream *u)
@@ -232,8 +230,7 @@ static void on_ready(struct stream *s)
     }
 }
 
-/* ---- connection
- * ---------------------------------------------------------------------------------- */
+/* ---- connection ----------------------------------------------------------------------- */
 
 static bool make_machine(struct upstream *u, bool is_tls, bool is_starttls)
 {

@@ -39,8 +39,7 @@ static void free_queued(struct queued *q)
     mem_free(q);
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------- */
 
 static ssize_t send_frame(int socket, struct view frame, int fd)
 {
@@ -147,8 +146,7 @@ static void flush(struct channel *c)
     watch(c);
 }
 
-/* ---- receiving
- * ----------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------ */
 
 /* The descriptor that came along, or -1; more than one are closed. */
 static int take_descriptor(struct msghdr *message)
@@ -260,8 +258,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         receive(c);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------- */
 
 struct channel *channel_open(const struct channel_conf *conf)
 {
@@ -319,8 +316,7 @@ enum err channel_pair(int ret_fds[2])
                : ERR_IO;
 }
 
-/* ---- blocking use
- * -------------------------------------------------------------------------------- */
+/* ---- blocking use --------------------------------------------------------------------- */
 
 enum err channel_send_wait(int fd, enum wire_number number, const void *message)
 {

@@ -96,8 +96,7 @@ static void on_deadline(uv_timer_t *timer)
     finish(timer->data, NULL);
 }
 
-/* ---- one attempt
- * --------------------------------------------------------------------------------- */
+/* ---- one attempt ---------------------------------------------------------------------- */
 
 static void start_attempt(struct dial *d);
 
@@ -214,8 +213,7 @@ static void start_attempt(struct dial *d)
         (void)uv_timer_start(&d->next, on_next, ATTEMPT_DELAY_MS, 0);
 }
 
-/* ---- one URL
- * ------------------------------------------------------------------------------------- */
+/* ---- one URL -------------------------------------------------------------------------- */
 
 static void fail_later(struct dial *d)
 {

@@ -39,8 +39,7 @@ struct resolver {
     struct watched sockets[SOCKETS];
 };
 
-/* ---- c-ares on the loop
- * -------------------------------------------------------------------------- */
+/* ---- c-ares on the loop --------------------------------------------------------------- */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -139,8 +138,7 @@ void resolver_free(struct resolver *r)
     mem_free(r);
 }
 
-/* ---- hosts
- * --------------------------------------------------------------------------------------- */
+/* ---- hosts ---------------------------------------------------------------------------- */
 
 static struct host *find_host(struct resolver *r, const char *name)
 {

@@ -147,8 +147,7 @@ static SSL_CTX *new_context(const struct tls_server_conf *conf, struct tls_serve
     return NULL;
 }
 
-/* ---- certificates
- * -------------------------------------------------------------------------------- */
+/* ---- certificates --------------------------------------------------------------------- */
 
 static BIO *bio_of(struct view v)
 {

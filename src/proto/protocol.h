@@ -23,7 +23,7 @@ enum protocol_id {
     PROTOCOL_IMAP = 1,
 };
 
-/* ---- front: towards the client, before login ------------------------------------------------ */
+/* ---- front: towards the client, before login ------------------------------------------ */
 
 enum front_kind {
     FRONT_MORE = 0,   /* all input used, wait for more                                            */
@@ -83,7 +83,7 @@ struct front_ops {
     struct view (*client)(const struct front *f);
 };
 
-/* ---- login: towards the upstream ------------------------------------------------------------- */
+/* ---- login: towards the upstream ------------------------------------------------------ */
 
 enum login_kind {
     LOGIN_MORE = 0, /* flush `out`, wait for more                                              */

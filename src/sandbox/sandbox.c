@@ -29,7 +29,7 @@
 #define IS_LOOSE false
 #endif
 
-/* ---- the profiles ---------------------------------------------------------------------------- */
+/* ---- the profiles --------------------------------------------------------------------- */
 
 static bool has_unix_upstream(const struct config *c)
 {
@@ -87,7 +87,7 @@ bool sandbox_is_loose(void)
     return IS_LOOSE;
 }
 
-/* ---- the rungs ------------------------------------------------------------------------------- */
+/* ---- the rungs ------------------------------------------------------------------------ */
 
 static void say_rung(const char *rung)
 {

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- frames ---------------------------------------------------------------------------------- */
+/* ---- frames --------------------------------------------------------------------------- */
 
 static void on_ready(struct child *c)
 {
@@ -53,7 +53,7 @@ static void on_end(void *owner, struct channel *channel, const char *reason)
     clock_arm(c->house);
 }
 
-/* ---- birth ----------------------------------------------------------------------------------- */
+/* ---- birth ---------------------------------------------------------------------------- */
 
 static uint32_t free_id(const struct house *h)
 {
@@ -143,7 +143,7 @@ void child_start_warden(struct house *h)
         boot_warden(h, c, h->warden_generation);
 }
 
-/* ---- end ------------------------------------------------------------------------------------- */
+/* ---- end ------------------------------------------------------------------------------ */
 
 void child_drain(struct child *c, uint32_t within_ms)
 {

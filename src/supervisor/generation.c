@@ -27,7 +27,7 @@ uint32_t generation_edges(const struct config *c)
     return online > 0 && online <= 256 ? (uint32_t)online : 1;
 }
 
-/* ---- memory files ---------------------------------------------------------------------------- */
+/* ---- memory files --------------------------------------------------------------------- */
 
 static bool write_all(int fd, struct view v)
 {
@@ -162,7 +162,7 @@ static void files_done(struct memory_files *files)
     mem_free(files->items);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- life ----------------------------------------------------------------------------- */
 
 struct generation *generation_new(uint32_t number, struct config *config, struct config_error *why)
 {

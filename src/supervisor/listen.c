@@ -13,7 +13,7 @@
 
 #define SOCKET_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
 
-/* ---- TCP ------------------------------------------------------------------------------------- */
+/* ---- TCP ------------------------------------------------------------------------------ */
 
 union any_address {
     struct sockaddr sa;
@@ -91,7 +91,7 @@ int listen_tcp(const struct addr *a, bool is_any, bool is_first)
     return -1;
 }
 
-/* ---- Unix ------------------------------------------------------------------------------------ */
+/* ---- Unix ----------------------------------------------------------------------------- */
 
 /* Who can put files into the folder can take the socket's place. */
 static enum listen_fault check_folder(const char *path, uid_t keeper, bool *ret_has_group)

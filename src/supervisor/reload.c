@@ -12,7 +12,7 @@
 
 #define PROBLEMS_MAX 32 /* shown at once; who has more mends these first */
 
-/* ---- loading --------------------------------------------------------------------------------- */
+/* ---- loading -------------------------------------------------------------------------- */
 
 /* Whether they exist at all has been checked: what is left is that they are no root. */
 static bool check_user(const struct config *c, const char *setting, const char *text,
@@ -83,7 +83,7 @@ struct generation *reload_load(struct house *h, void (*say)(const char *problem)
     return g;
 }
 
-/* ---- taking it up ---------------------------------------------------------------------------- */
+/* ---- taking it up --------------------------------------------------------------------- */
 
 static void say_problem(const char *problem)
 {

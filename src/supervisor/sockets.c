@@ -16,7 +16,7 @@
 
 #define PREFIX "unix:"
 
-/* ---- what systemd passed --------------------------------------------------------------------- */
+/* ---- what systemd passed -------------------------------------------------------------- */
 
 static bool is_gate_socket(int fd)
 {
@@ -56,7 +56,7 @@ static bool is_given(const struct sockets *s, const char *gate)
     return false;
 }
 
-/* ---- our own --------------------------------------------------------------------------------- */
+/* ---- our own -------------------------------------------------------------------------- */
 
 static struct socket_own *find(const struct sockets *s, const char *key, uint32_t index)
 {
@@ -191,7 +191,7 @@ static bool open_metrics(struct sockets *s, const struct config *c, struct confi
     return open_address(s, c, "metrics.listen", text, 1, ret);
 }
 
-/* ---- as a configuration wants it ------------------------------------------------------------- */
+/* ---- as a configuration wants it ------------------------------------------------------ */
 
 bool sockets_open(struct sockets *s, const struct config *c, uint32_t edges,
                   struct config_error *ret)

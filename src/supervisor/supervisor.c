@@ -14,7 +14,7 @@
 
 #define DESCRIPTORS_SPARE 1024 /* of an edge, beside the two of each session */
 
-/* ---- start ----------------------------------------------------------------------------------- */
+/* ---- start ---------------------------------------------------------------------------- */
 
 static void print_problem(const char *problem)
 {
@@ -105,7 +105,7 @@ void house_serving(struct house *h)
         reload_begin(h);
 }
 
-/* ---- stop ------------------------------------------------------------------------------------ */
+/* ---- stop ----------------------------------------------------------------------------- */
 
 static uint32_t stop_time(const struct house *h, bool is_first)
 {
@@ -144,7 +144,7 @@ void house_stop_step(struct house *h)
         child_drain(last, HOUSE_WARDEN_MS);
 }
 
-/* ---- the loop -------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------------------- */
 
 static void on_signal(uv_signal_t *handle, int number)
 {

@@ -40,7 +40,7 @@ static const struct command commands[] = {
     { WIRE_status, ACCOUNT_ABSENT, NULL, control_status, control_status_finish },
 };
 
-/* ---- a request's life ---------------------------------------------------------------------- */
+/* ---- a request's life ----------------------------------------------------------------- */
 
 static void request_free(struct request *r)
 {
@@ -160,7 +160,7 @@ static struct request *request_new(struct client *c, const struct command *comma
     return r;
 }
 
-/* ---- following events ---------------------------------------------------------------------- */
+/* ---- following events ----------------------------------------------------------------- */
 
 /* Who follows asks the store again whenever something was written: no gap between the list and what
  * comes later, and no queue for who reads slowly. */
@@ -193,7 +193,7 @@ void control_events_written(struct warden *w)
             follow(c);
 }
 
-/* ---- clients ------------------------------------------------------------------------------- */
+/* ---- clients -------------------------------------------------------------------------- */
 
 static void client_close(struct client *c)
 {
@@ -292,7 +292,7 @@ static void on_end(void *owner, struct channel *channel, const char *reason)
     client_close(owner);
 }
 
-/* ---- the socket ---------------------------------------------------------------------------- */
+/* ---- the socket ----------------------------------------------------------------------- */
 
 static bool is_in_group(int fd, gid_t primary)
 {

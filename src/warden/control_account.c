@@ -23,7 +23,7 @@ void control_account_add(struct request *r)
         request_record(r, EVENT_ACCOUNT_ADDED, "", "");
 }
 
-/* ---- rows ---------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------- */
 
 static bool account_row(void *arg, const struct store_account *a)
 {
@@ -98,7 +98,7 @@ void control_account_show_sessions(struct request *r)
     control_session_list(r);
 }
 
-/* ---- enable, disable, remove --------------------------------------------------------------- */
+/* ---- enable, disable, remove ---------------------------------------------------------- */
 
 void control_account_enable(struct request *r)
 {

@@ -8,7 +8,7 @@
 
 #define PROBED_PROTOCOL 1 /* imap: the mailbox is where the password is at home */
 
-/* ---- values -------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------- */
 
 static void check_values(struct request *r)
 {
@@ -61,7 +61,7 @@ static void check_mailbox_password(struct request *r, const struct conf_upstream
                      "to the mail server");
 }
 
-/* ---- is the mailbox password right? -------------------------------------------------------- */
+/* ---- is the mailbox password right? --------------------------------------------------- */
 
 static void on_probed(void *arg, enum outcome result)
 {
@@ -110,7 +110,7 @@ void control_app_password_check(struct request *r)
     }
 }
 
-/* ---- making one ---------------------------------------------------------------------------- */
+/* ---- making one ----------------------------------------------------------------------- */
 
 static enum err seal(struct request *r, const struct app_password *p,
                      struct store_app_password *row)
@@ -178,7 +178,7 @@ void control_app_password_add(struct request *r)
     app_password_done(&p);
 }
 
-/* ---- listing and revoking ------------------------------------------------------------------ */
+/* ---- listing and revoking ------------------------------------------------------------- */
 
 static bool app_password_row(void *arg, const struct store_app_password *p)
 {

@@ -12,7 +12,7 @@
 #define INVITATION_S      (3 * 24 * 3600) /* when the request does not say */
 #define INVITATION_MOST_S (30 * 24 * 3600)
 
-/* ---- invitations --------------------------------------------------------------------------- */
+/* ---- invitations ---------------------------------------------------------------------- */
 
 void control_invite_check(struct request *r)
 {
@@ -76,7 +76,7 @@ void control_invite(struct request *r)
     secret_wipe(token, sizeof(token));
 }
 
-/* ---- TOTP ---------------------------------------------------------------------------------- */
+/* ---- TOTP ----------------------------------------------------------------------------- */
 
 static void show_totp(struct request *r, const uint8_t seed[TOTP_SEED_OCTETS])
 {
@@ -119,7 +119,7 @@ void control_totp_enrol(struct request *r)
     secret_wipe(seed, sizeof(seed));
 }
 
-/* ---- leases -------------------------------------------------------------------------------- */
+/* ---- leases --------------------------------------------------------------------------- */
 
 void control_lease_check(struct request *r)
 {

@@ -5,7 +5,7 @@
 #include "warden/record.h"
 #include "warden/sessions.h"
 
-/* ---- sessions ------------------------------------------------------------------------------ */
+/* ---- sessions ------------------------------------------------------------------------- */
 
 static const char *tls_name(uint16_t version)
 {
@@ -103,7 +103,7 @@ void control_session_end(struct request *r)
     request_say(r, "%u live session%s ended", n, n == 1 ? "" : "s");
 }
 
-/* ---- events -------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------- */
 
 static bool event_row(void *arg, const struct store_event *e)
 {
@@ -155,7 +155,7 @@ void control_event_follow(struct request *r)
     c->is_behind = true; /* what happened since the list was made */
 }
 
-/* ---- status -------------------------------------------------------------------------------- */
+/* ---- status --------------------------------------------------------------------------- */
 
 static bool count_account(void *arg, const struct store_account *a)
 {

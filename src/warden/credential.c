@@ -8,7 +8,7 @@ static void fail(struct judgement *j, enum reason why)
     j->reason = why;
 }
 
-/* ---- app passwords ------------------------------------------------------------------------- */
+/* ---- app passwords -------------------------------------------------------------------- */
 
 static bool is_from(const char *network, const struct addr *source)
 {
@@ -152,7 +152,7 @@ bool credential_is_known(const struct judgement *j)
     return j->is_device && j->is_formed && j->has_row && !needs_binding(&j->row, j);
 }
 
-/* ---- mailbox passwords --------------------------------------------------------------------- */
+/* ---- mailbox passwords ---------------------------------------------------------------- */
 
 enum credential_finding credential_check_password(const struct verdict_parts *parts,
                                                   const struct judgement *j, struct view password)

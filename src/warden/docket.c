@@ -17,7 +17,7 @@ struct hearing {
     struct hearing *slow_next;      /* in the line for the slow source */
 };
 
-/* ---- bookkeeping --------------------------------------------------------------------------- */
+/* ---- bookkeeping ---------------------------------------------------------------------- */
 
 static struct hearing **bucket_of(struct link *l, uint64_t session)
 {
@@ -73,7 +73,7 @@ void docket_forget(struct link *l)
     l->asked_count = 0;
 }
 
-/* ---- the answer ---------------------------------------------------------------------------- */
+/* ---- the answer ----------------------------------------------------------------------- */
 
 bool docket_is_alert(struct warden *w, enum verdict v, enum answer answer, struct view account,
                      const struct addr *source)
@@ -143,7 +143,7 @@ static void give(struct hearing *h)
     hearing_free(h);
 }
 
-/* ---- the work ------------------------------------------------------------------------------ */
+/* ---- the work ------------------------------------------------------------------------- */
 
 static void start(struct hearing *h);
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* ---- evidence ------------------------------------------------------------------------------ */
+/* ---- evidence ------------------------------------------------------------------------- */
 
 struct search {
     const struct judgement *j;
@@ -95,7 +95,7 @@ bool proof_has_code(const struct proof_evidence *e)
     return e->has_code && (e->is_code_right || e->is_code_reused);
 }
 
-/* ---- what it is worth ---------------------------------------------------------------------- */
+/* ---- what it is worth ----------------------------------------------------------------- */
 
 static void take_code(const struct verdict_parts *parts, struct judgement *j,
                       const struct proof_evidence *e)

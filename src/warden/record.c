@@ -37,7 +37,7 @@ static struct store_event *next_event(struct warden *w, enum event_kind kind)
     return &write->event;
 }
 
-/* ---- verdicts ------------------------------------------------------------------------------ */
+/* ---- verdicts ------------------------------------------------------------------------- */
 
 static void event_of_judgement(struct warden *w, const struct judgement *j, enum event_kind kind,
                                const char *reason)
@@ -82,7 +82,7 @@ void record_verdict(struct warden *w, const struct judgement *j)
         event_of_judgement(w, j, kind, event_reason(j->reason));
 }
 
-/* ---- sessions ------------------------------------------------------------------------------ */
+/* ---- sessions ------------------------------------------------------------------------- */
 
 static void event_of_session(struct warden *w, const struct session *s, enum event_kind kind,
                              struct view reason)

@@ -64,7 +64,7 @@ void registry_free(struct registry *r)
     mem_free(r);
 }
 
-/* ---- tables -------------------------------------------------------------------------------- */
+/* ---- tables --------------------------------------------------------------------------- */
 
 /* Twice the buckets; without memory the chains just grow longer. */
 static void grow(struct registry *r)
@@ -139,7 +139,7 @@ static void drop_account(struct registry *r, struct registry_account *a)
     mem_free(a);
 }
 
-/* ---- sessions ------------------------------------------------------------------------------ */
+/* ---- sessions ------------------------------------------------------------------------- */
 
 struct session *registry_add(struct registry *r, struct registry_holder *h, uint64_t id,
                              const char *account)
@@ -226,7 +226,7 @@ const char *session_account(const struct session *s)
     return s->account->name;
 }
 
-/* ---- counting and walking ------------------------------------------------------------------ */
+/* ---- counting and walking ------------------------------------------------------------- */
 
 size_t registry_count(const struct registry *r)
 {

@@ -30,7 +30,7 @@ static void end(struct session *s, const char *reason)
     l->send(l, WIRE_end_session, &frame);
 }
 
-/* ---- admission ----------------------------------------------------------------------------- */
+/* ---- admission ------------------------------------------------------------------------ */
 
 /* At the cap the edge that has most of them ends the one that has been idle longest. An edge that
  * does not obey meets the second bound. */
@@ -97,7 +97,7 @@ bool sessions_admit(struct link *l, struct judgement *j, enum reason *ret_why)
     return true;
 }
 
-/* ---- what the upstream said ---------------------------------------------------------------- */
+/* ---- what the upstream said ----------------------------------------------------------- */
 
 static void accepted(struct link *l, struct session *s)
 {
@@ -182,7 +182,7 @@ bool sessions_outcome(struct link *l, const struct wire_outcome *o)
     return true;
 }
 
-/* ---- its end ------------------------------------------------------------------------------- */
+/* ---- its end -------------------------------------------------------------------------- */
 
 static void over(struct link *l, struct session *s, uint64_t octets_up, uint64_t octets_down,
                  struct view reason)
@@ -233,7 +233,7 @@ uint32_t sessions_end(struct warden *w, const struct sessions_filter *f, const c
     return n;
 }
 
-/* ---- after a restart of ours --------------------------------------------------------------- */
+/* ---- after a restart of ours ---------------------------------------------------------- */
 
 /* Sessions that edges have told us of, until a job has looked up whether they may still be. The job
  * knows them by number and account only: edge and session may be gone when it comes back. */

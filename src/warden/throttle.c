@@ -71,7 +71,7 @@ void throttle_free(struct throttle *t)
     mem_free(t);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------- */
+/* ---- keys ----------------------------------------------------------------------------- */
 
 static void source_key(const struct throttle *t, const struct addr *source, uint8_t out[MEMO_KEY])
 {
@@ -112,7 +112,7 @@ static void make_ticket(struct throttle *t, const struct throttle_try *a,
     ret->is_familiar = memo_find(t->familiar, ret->pair) != NULL;
 }
 
-/* ---- buckets ------------------------------------------------------------------------------- */
+/* ---- buckets -------------------------------------------------------------------------- */
 
 static void drain(const struct throttle *t, struct bucket *b, uint32_t limit, uint64_t now_ms)
 {
@@ -162,7 +162,7 @@ static size_t buckets_of(struct throttle *t, const struct throttle_ticket *k, st
     return n;
 }
 
-/* ---- enter and leave ----------------------------------------------------------------------- */
+/* ---- enter and leave ------------------------------------------------------------------ */
 
 enum throttle_answer throttle_enter(struct throttle *t, const struct throttle_try *a,
                                     uint64_t now_ms, struct throttle_ticket *ret)
@@ -232,7 +232,7 @@ void throttle_forget_answers(struct throttle *t)
     t->answers++;
 }
 
-/* ---- at most once in a while --------------------------------------------------------------- */
+/* ---- at most once in a while ---------------------------------------------------------- */
 
 static bool is_due(struct memo *m, const uint8_t key[MEMO_KEY], uint64_t every_ms, uint64_t now_ms)
 {

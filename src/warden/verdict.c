@@ -29,7 +29,7 @@ static void later(struct judgement *j, enum reason why)
     j->reason = why;
 }
 
-/* ---- ask: gate and throttle ---------------------------------------------------------------- */
+/* ---- ask: gate and throttle ----------------------------------------------------------- */
 
 static enum err copy_question(const struct verdict_parts *parts, struct judgement *j,
                               const struct wire_question *q)
@@ -115,7 +115,7 @@ enum err verdict_ask(const struct verdict_parts *parts, struct judgement *j,
     return ERR_OK;
 }
 
-/* ---- work: credential, proof, route -------------------------------------------------------- */
+/* ---- work: credential, proof, route --------------------------------------------------- */
 
 static enum reason shut_reason(const struct judgement *j)
 {
@@ -272,7 +272,7 @@ void verdict_work(const struct verdict_parts *parts, struct judgement *j)
     j->reason = REASON_NONE;
 }
 
-/* ---- settle -------------------------------------------------------------------------------- */
+/* ---- settle --------------------------------------------------------------------------- */
 
 void verdict_settle(const struct verdict_parts *parts, struct judgement *j, uint64_t now_ms)
 {

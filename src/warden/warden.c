@@ -50,7 +50,7 @@ static _Noreturn void die(const char *what, const char *why)
     _exit(1);
 }
 
-/* ---- the end ------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------- */
 
 static void look_for_end(struct process *p)
 {
@@ -82,7 +82,7 @@ static void begin_end(struct process *p, uint32_t within_ms)
     look_for_end(p);
 }
 
-/* ---- what comes round ---------------------------------------------------------------------- */
+/* ---- what comes round ----------------------------------------------------------------- */
 
 static void on_tick(uv_timer_t *t)
 {
@@ -125,7 +125,7 @@ static void on_prune(uv_timer_t *t)
     job_start(&p->w.jobs, &j->job, run_prune, pruned);
 }
 
-/* ---- the start ----------------------------------------------------------------------------- */
+/* ---- the start ------------------------------------------------------------------------ */
 
 static void read_config(struct process *p, int fd)
 {

@@ -47,8 +47,7 @@ const struct wire_message *wire_find(uint8_t number)
     return NULL;
 }
 
-/* ---- encode
- * -------------------------------------------------------------------------------------- */
+/* ---- encode --------------------------------------------------------------------------- */
 
 static void put_number(struct buf *out, uint64_t v, unsigned octets)
 {
@@ -130,8 +129,7 @@ enum err wire_encode(enum wire_number number, const void *message, struct buf *o
     return buf_is_ok(out) ? ERR_OK : ERR_TOO_LONG;
 }
 
-/* ---- decode
- * -------------------------------------------------------------------------------------- */
+/* ---- decode --------------------------------------------------------------------------- */
 
 /* A cursor with a sticky error: read the whole frame, check once at the end. */
 struct cursor {

@@ -21,7 +21,8 @@ enum {
     FLAG_EARLY = 4,      /* a message may be refused between its literal and the line's end  */
     FLAG_RAW_QUOTES = 8, /* a marker counts even inside quotes                               */
     FLAG_CARELESS =
-        32, /* what stands behind an error in APPEND is a new command, as in Dovecot 2.3 */
+        32,         /* what stands behind an error in APPEND is a new command, as in Dovecot 2.3 */
+    FLAG_ECHO = 64, /* a bad argument is repeated in the reply as it is                         */
     FLAG_IDLE_ENDS = 16, /* an IDLE may end by itself                                        */
 };
 
@@ -38,6 +39,8 @@ struct model {
     uint32_t chance;
     enum model_state state;
     bool is_rest, is_answered, is_cr;
+    bool is_text; /* literals are messages or values: never repeated */
+    struct buf echo;
     uint64_t left;
     struct buf line, tag;
     struct buf say;      /* towards the guard */
@@ -158,6 +161,7 @@ static void start_command(struct model *m)
     m->state = MODEL_LINE;
     m->is_rest = m->is_answered = false;
     buf_clear(&m->tag);
+    buf_clear(&m->echo);
 }
 
 static void start_literal(struct model *m, uint64_t n)
@@ -201,7 +205,9 @@ static void literal_or_end(struct model *m)
         }
         return;
     }
-    if (!m->is_answered && draw(&m->chance, 4) == 0)
+    if (!m->is_answered && m->echo.n > 0 && (m->flags & FLAG_ECHO) != 0)
+        reply(m, buf_cstr(&m->echo), buf_cstr(&m->echo));
+    else if (!m->is_answered && draw(&m->chance, 4) == 0)
         reply(m, "OK [CAPABILITY COMPRESS=DEFLATE NOTIFY] done", "OK [CAPABILITY NOTIFY] done");
     else if (!m->is_answered)
         reply(m, "OK done", "OK done");
@@ -254,6 +260,10 @@ static void end_line(struct model *m)
             buf_put(&m->tag, take_word(m, &rest));
             word = take_word(m, &rest);
             execute(word);
+            m->is_text = view_is_equal_nocase(word, VIEW_LIT("APPEND")) ||
+                         view_is_equal_nocase(word, VIEW_LIT("REPLACE")) ||
+                         view_is_equal_nocase(word, VIEW_LIT("UID")) ||
+                         view_is_equal_nocase(word, VIEW_LIT("SETMETADATA"));
             if ((m->flags & FLAG_CARELESS) != 0 && view_is_equal_nocase(word, VIEW_LIT("APPEND")))
                 run_rest(m, rest);
         }
@@ -273,6 +283,10 @@ static void model_octet(struct model *m, uint8_t c)
     if (c == '\n' && was_cr && (m->flags & FLAG_BARE_CR) != 0)
         return; /* the CR has ended the line */
     if (m->state == MODEL_LITERAL) {
+        if (!m->is_text && m->echo.n == 0)
+            buf_put_text(&m->echo, "BAD what is ");
+        if (!m->is_text && m->echo.n < 300)
+            buf_put_octet(&m->echo, c);
         if (--m->left > 0)
             return;
         m->state = MODEL_LINE;
@@ -357,8 +371,8 @@ static void run(struct dialogue *d)
 
 static void dialogue_init(struct dialogue *d, const uint8_t *head, uint32_t schedule)
 {
-    struct buf *bufs[] = { &d->from_client, &d->up,    &d->down,      &d->m.line,
-                           &d->m.tag,       &d->m.say, &d->m.expected };
+    struct buf *bufs[] = { &d->from_client, &d->up,    &d->down,       &d->m.line,
+                           &d->m.tag,       &d->m.say, &d->m.expected, &d->m.echo };
 
     *d = (struct dialogue){ .g = imap_guard_ops.create(), .schedule = schedule };
     d->m.flags = head[0];
@@ -370,8 +384,8 @@ static void dialogue_init(struct dialogue *d, const uint8_t *head, uint32_t sche
 
 static void dialogue_done(struct dialogue *d)
 {
-    struct buf *bufs[] = { &d->from_client, &d->up,    &d->down,      &d->m.line,
-                           &d->m.tag,       &d->m.say, &d->m.expected };
+    struct buf *bufs[] = { &d->from_client, &d->up,    &d->down,       &d->m.line,
+                           &d->m.tag,       &d->m.say, &d->m.expected, &d->m.echo };
 
     for (size_t i = 0; i < COUNT_OF(bufs); i++)
         buf_done(bufs[i]);

@@ -79,7 +79,7 @@ static bool is_asked(const struct play *p, const struct step *s)
            view_is_equal(e->authorization, word_at(s, 3));
 }
 
-/* ---- feeding ---------------------------------------------------------------------------- */
+/* ---- feeding -------------------------------------------------------------------------- */
 
 static bool is_final(const struct play *p)
 {
@@ -140,7 +140,7 @@ static void pump(struct play *p)
     }
 }
 
-/* ---- steps ------------------------------------------------------------------------------ */
+/* ---- steps ---------------------------------------------------------------------------- */
 
 static bool create(struct play *p)
 {
@@ -350,7 +350,7 @@ static bool do_step(struct play *p, const struct step *s)
     return true;
 }
 
-/* ---- a play ----------------------------------------------------------------------------- */
+/* ---- a play --------------------------------------------------------------------------- */
 
 static void play(struct play *p, const struct script *script)
 {

@@ -11,7 +11,7 @@ static const struct front_event more = { .kind = FRONT_MORE };
 static const char capability_tls[] = "IMAP4rev1 SASL-IR LITERAL- ID AUTH=PLAIN";
 static const char capability_clear[] = "IMAP4rev1 ID STARTTLS LOGINDISABLED";
 
-/* ---- answers ----------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------- */
 
 const char *imap_front_capability(const struct front *f)
 {
@@ -73,7 +73,7 @@ struct front_event imap_front_close_no_memory(struct front *f, struct buf *out)
     return imap_front_close(f, "Out of memory, try again later", "memory", out);
 }
 
-/* ---- lines ------------------------------------------------------------------------------- */
+/* ---- lines ---------------------------------------------------------------------------- */
 
 /* The end of a command that was refused at a line's end: a client that sends a literal unasked
  * sends it all the same, and then the rest of the line; these must not be taken for commands. */
@@ -191,7 +191,7 @@ static struct front_event feed_literal(struct front *f, struct view in, size_t *
     return more;
 }
 
-/* ---- the interface ----------------------------------------------------------------------- */
+/* ---- the interface -------------------------------------------------------------------- */
 
 static struct front *create(const struct front_conf *conf)
 {

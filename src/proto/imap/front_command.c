@@ -21,7 +21,7 @@ static struct front_event bad(struct front *f, const char *text, struct buf *out
     return more;
 }
 
-/* ---- the credential ---------------------------------------------------------------------- */
+/* ---- the credential ------------------------------------------------------------------- */
 
 static bool is_line_safe(struct view v)
 {
@@ -61,7 +61,7 @@ static struct front_event present(struct front *f, struct sasl_plain c, struct b
     };
 }
 
-/* ---- commands ---------------------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------------------- */
 
 static struct view arguments_left(const struct front *f)
 {
@@ -193,7 +193,7 @@ static struct front_event run_authenticate(struct front *f, struct buf *out)
     return take_sasl(f, initial, out);
 }
 
-/* ---- ID ---------------------------------------------------------------------------------- */
+/* ---- ID ------------------------------------------------------------------------------- */
 
 static void add_client(struct front *f, struct view v)
 {

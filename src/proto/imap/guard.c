@@ -81,7 +81,7 @@ static void release(struct guard *g)
     g->is_line_spent = g->is_held_spent = g->is_tag_spent = false;
 }
 
-/* ---- what the upstream's word means for the client ---------------------------------------- */
+/* ---- what the upstream's word means for the client ------------------------------------ */
 
 static void start_command(struct guard *g)
 {
@@ -161,7 +161,7 @@ void guard_tagged(struct guard *g)
     }
 }
 
-/* ---- the client's lines ------------------------------------------------------------------- */
+/* ---- the client's lines --------------------------------------------------------------- */
 
 /* A line as it arrived: inside the input, or, when it came in pieces, in g->line. */
 struct arrival {
@@ -358,24 +358,28 @@ static struct guard_step collect(struct guard *g, struct view in)
     return judge(g, &a);
 }
 
-/* Dovecot repeats the words of a bad SEARCH in its reply as they are: a line end in one lets the
- * client forge replies of the server ("+ OK"), and no honest one ever sends it. */
-static bool holds_line(struct view v)
+/* Octets before the first line end or NUL. Dovecot repeats the words of a bad SEARCH in its reply
+ * as they are: a line end in one would let the client forge the server's replies ("+ OK"). */
+static size_t clean_octets(struct view v)
 {
-    return view_find(v, '\r') < v.n || view_find(v, '\n') < v.n || view_find(v, '\0') < v.n;
+    v = view_first(v, view_find(v, '\r'));
+    v = view_first(v, view_find(v, '\n'));
+    return view_find(v, '\0');
 }
 
 static struct guard_step literal(struct guard *g, struct view in)
 {
     bool is_dropped = g->client == GUARD_CLIENT_DROP_LITERAL;
-    uint32_t n = in.n < g->client_left ? (uint32_t)in.n : g->client_left;
+    struct view v = view_first(in, g->client_left);
 
-    if (!is_dropped && !guard_grammar_is_text(g->place) && holds_line(view_first(in, n)))
+    if (!is_dropped && !guard_grammar_is_text(g->place))
+        v.n = clean_octets(v);
+    if (v.n == 0)
         return guard_end(g, "line-in-literal");
-    g->client_left -= n;
+    g->client_left -= (uint32_t)v.n;
     if (g->client_left == 0)
         g->client = is_dropped ? GUARD_CLIENT_DROP_REST : GUARD_CLIENT_REST;
-    return is_dropped ? put(n, VIEW_NONE) : pass(n);
+    return is_dropped ? put(v.n, VIEW_NONE) : pass(v.n);
 }
 
 static struct guard_step client(struct guard *g, struct view in)
@@ -398,7 +402,7 @@ static struct guard_step client(struct guard *g, struct view in)
     return collect(g, in);
 }
 
-/* ---- the rest of the interface ------------------------------------------------------------ */
+/* ---- the rest of the interface -------------------------------------------------------- */
 
 static struct guard_step server(struct guard *g, struct view in)
 {

@@ -30,7 +30,7 @@ static void end_line(struct guard *g)
         reset_line(g);
 }
 
-/* ---- literals of the upstream ------------------------------------------------------------- */
+/* ---- literals of the upstream --------------------------------------------------------- */
 
 static void marker_octet(struct guard *g, uint8_t c)
 {
@@ -117,7 +117,7 @@ static size_t literal_step(struct guard *g, struct view in)
     return (size_t)n;
 }
 
-/* ---- the beginning of a line, octet by octet ---------------------------------------------- */
+/* ---- the beginning of a line, octet by octet ------------------------------------------ */
 
 static bool word_is(const struct guard *g, const char *word)
 {
@@ -212,7 +212,7 @@ static size_t code_octet(struct guard *g, uint8_t c)
     return is_list ? 1 : 0;
 }
 
-/* ---- what is held back -------------------------------------------------------------------- */
+/* ---- what is held back ---------------------------------------------------------------- */
 
 /* Octets up to and with the one that ends the list, or all; *ret_is_whole tells which. */
 static size_t list_end(const struct guard *g, struct view in, bool *ret_is_whole)
@@ -268,7 +268,7 @@ static struct guard_step swallow_step(struct guard *g, struct view in)
     return (struct guard_step){ .kind = GUARD_PUT, .n = n };
 }
 
-/* ---- the stream --------------------------------------------------------------------------- */
+/* ---- the stream ----------------------------------------------------------------------- */
 
 static bool is_held_back(const struct guard *g)
 {

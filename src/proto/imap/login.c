@@ -82,7 +82,7 @@ static struct login_event unavailable(struct login *l, const char *reason)
     return end(l, LOGIN_UNAVAILABLE, reason);
 }
 
-/* ---- what we say ------------------------------------------------------------------------- */
+/* ---- what we say ---------------------------------------------------------------------- */
 
 static bool is_line_safe(struct view v)
 {
@@ -218,7 +218,7 @@ static struct login_event proceed(struct login *l, struct buf *out)
     return more;
 }
 
-/* ---- what the upstream says -------------------------------------------------------------- */
+/* ---- what the upstream says ----------------------------------------------------------- */
 
 /* A word up to a space; what it ends in is dropped too. */
 static struct view take_word(struct view *v)
@@ -498,7 +498,7 @@ static struct login_event feed_line(struct login *l, struct view in, size_t *ret
     return event;
 }
 
-/* ---- the interface ----------------------------------------------------------------------- */
+/* ---- the interface -------------------------------------------------------------------- */
 
 static void destroy(struct login *l)
 {

@@ -267,7 +267,7 @@ static void test_more_problems_than_room(void **state)
     assert_non_null(strstr(error.text, "configuration:1: a: unknown setting"));
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------- */
 
 static void write_file(const char *folder, const char *name, const char *text)
 {

@@ -164,7 +164,7 @@ static void play_all_ways(const struct dialogue *d)
                 play(d, false, i, at);
 }
 
-/* ---- what honest clients do --------------------------------------------------------------- */
+/* ---- what honest clients do ----------------------------------------------------------- */
 
 static const struct dialogue honest[] = {
     { "a command and its reply",
@@ -270,7 +270,7 @@ static const struct dialogue honest[] = {
         "D:A.1-x_/=$' OK\r\n" } },
 };
 
-/* ---- what must not pass ------------------------------------------------------------------- */
+/* ---- what must not pass --------------------------------------------------------------- */
 
 #define NO(tag) tag " NO [CANNOT] This command does not pass the gate\r\n"
 
@@ -313,7 +313,7 @@ static const struct dialogue refused[] = {
       { "C:a1 SYNCAPPLY %(X {3+}\r\nabc)\r\n", "U:", "D:" NO("a1") } },
 };
 
-/* ---- what nobody can be sure of ----------------------------------------------------------- */
+/* ---- what nobody can be sure of ------------------------------------------------------- */
 
 static const struct dialogue ended[] = {
     { "bare LF", { "C:a1 NOOP\nb UNAUTHENTICATE\r\n", "X:bare-lf", "U:" } },
@@ -368,7 +368,8 @@ static const struct dialogue ended[] = {
     { "a literal that is not the first value of SETMETADATA: Dovecot falls silent",
       { "C:a1 SETMETADATA INBOX (/private/x \"y\" /private/z {3}\r\n", "X:bad-arguments", "U:" } },
     { "line end in a search word: Dovecot repeats it in its reply",
-      { "C:a1 SEARCH OR SUBJECT {9}\r\n", "S:+ OK\r\n", "C:x\r\n+ OK\r\n", "X:line-in-literal" } },
+      { "C:a1 SEARCH OR SUBJECT {9}\r\n", "S:+ OK\r\n", "C:x\r\n+ OK\r\n", "X:line-in-literal",
+        "U:a1 SEARCH OR SUBJECT {9}\r\nx" } },
     { "LF in a mailbox's name",
       { "C:a1 CREATE {3}\r\n", "S:+ OK\r\n", "C:x\n+", "X:line-in-literal" } },
     { "NUL in a URL",
@@ -459,7 +460,7 @@ static const struct dialogue ended[] = {
       { "C:a1 NOOP\r\n", "S:a1 OK [CAPABILITY IMAP4rev1\r\n", "X:upstream-capability" } },
 };
 
-/* ---- the upstream's octets ---------------------------------------------------------------- */
+/* ---- the upstream's octets ------------------------------------------------------------ */
 
 static const struct dialogue responses[] = {
     { "capability line",
@@ -517,7 +518,7 @@ ALL_WAYS(refused)
 ALL_WAYS(ended)
 ALL_WAYS(responses)
 
-/* ---- bounds, labels, farewells, memory ---------------------------------------------------- */
+/* ---- bounds, labels, farewells, memory ------------------------------------------------ */
 
 static struct guard_step feed_client(struct guard *g, const char *text)
 {

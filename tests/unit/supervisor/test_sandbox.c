@@ -38,7 +38,7 @@ static char secret_file[128]; /* a password file in another folder */
 static char other_folder[64];
 static int tcp_port, tcp_fd, unix_fd;
 
-/* ---- what is tried: 0 or an errno ------------------------------------------------------------ */
+/* ---- what is tried: 0 or an errno ----------------------------------------------------- */
 
 static int outcome(long result)
 {
@@ -218,7 +218,7 @@ static int try_thread(void)
     return e != 0 ? e : pthread_join(thread, NULL);
 }
 
-/* ---- the table ------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------ */
 
 #define FILE_SOURCE "password: { source = \"file\"; file = \"%s\"; };"
 #define PAM_SOURCE  "password: { source = \"pam\"; };"
@@ -273,7 +273,7 @@ static const struct trial {
     { "dies by ptrace", &sandbox_warden, PAM_SOURCE, try_ptrace, KILLED },
 };
 
-/* ---- the runner ------------------------------------------------------------------------------ */
+/* ---- the runner ----------------------------------------------------------------------- */
 
 static void become_plain(void)
 {
@@ -344,7 +344,7 @@ static void test_as_plain_user(void **state)
     run_all(true);
 }
 
-/* ---- what the kernel says of it -------------------------------------------------------------- */
+/* ---- what the kernel says of it ------------------------------------------------------- */
 
 static void read_status(pid_t pid, char *text, size_t size)
 {
@@ -391,7 +391,7 @@ static void test_status(void **state)
     assert_int_equal(wait_for(pid), 0);
 }
 
-/* ---- refusals -------------------------------------------------------------------------------- */
+/* ---- refusals ------------------------------------------------------------------------- */
 
 static void *sit(void *argument)
 {
@@ -425,7 +425,7 @@ static void test_refusals(void **state)
         assert_int_equal(enter_with("61001", true), ERR_DENIED);
 }
 
-/* ---- the group ------------------------------------------------------------------------------- */
+/* ---- the group ------------------------------------------------------------------------ */
 
 static int set_up(void **state)
 {

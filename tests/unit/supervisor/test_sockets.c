@@ -175,7 +175,7 @@ static void test_keep(void **state)
     config_free(new);
 }
 
-/* ---- Unix sockets ---------------------------------------------------------------------------- */
+/* ---- Unix sockets --------------------------------------------------------------------- */
 
 static mode_t mode_of(const char *path)
 {

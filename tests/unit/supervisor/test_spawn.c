@@ -18,7 +18,7 @@
 
 #define REPORT_MAX 4096
 
-/* ---- the child ------------------------------------------------------------------------------- */
+/* ---- the child ------------------------------------------------------------------------ */
 
 static void report_descriptors(struct buf *out)
 {
@@ -58,7 +58,7 @@ static int be_child(int argc, char **argv)
     return send(SANDBOX_BOOT_FD, out.p, out.n, MSG_NOSIGNAL) == (ssize_t)out.n ? 42 : 1;
 }
 
-/* ---- the tests ------------------------------------------------------------------------------- */
+/* ---- the tests ------------------------------------------------------------------------ */
 
 static char report[REPORT_MAX + 1];
 

@@ -135,7 +135,7 @@ static uint8_t add_account(const char *name)
     return request(WIRE_account_add, &m);
 }
 
-/* ---- accounts ------------------------------------------------------------------------------ */
+/* ---- accounts ------------------------------------------------------------------------- */
 
 static void test_accounts(void **state)
 {
@@ -169,7 +169,7 @@ static void test_accounts(void **state)
     assert_int_equal(rig_events("account-removed", NULL), 1);
 }
 
-/* ---- app passwords ------------------------------------------------------------------------- */
+/* ---- app passwords -------------------------------------------------------------------- */
 
 static struct wire_app_password_add new_one(const char *account)
 {
@@ -286,7 +286,7 @@ static void test_hangs_up(void **state)
     client = connect_client();
 }
 
-/* ---- factors ------------------------------------------------------------------------------- */
+/* ---- factors -------------------------------------------------------------------------- */
 
 static void test_totp_and_lease(void **state)
 {
@@ -342,7 +342,7 @@ static void test_invitation(void **state)
     assert_non_null(strstr(answer.text, "portal.url"));
 }
 
-/* ---- sessions, events, status -------------------------------------------------------------- */
+/* ---- sessions, events, status --------------------------------------------------------- */
 
 static void test_sessions(void **state)
 {
@@ -431,7 +431,7 @@ static void test_status(void **state)
     assert_true(view_is_equal(answer.last.row_status.store, VIEW_LIT("sqlite")));
 }
 
-/* ---- who misbehaves ------------------------------------------------------------------------ */
+/* ---- who misbehaves ------------------------------------------------------------------- */
 
 static void test_misbehaviour(void **state)
 {

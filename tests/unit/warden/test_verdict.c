@@ -75,7 +75,7 @@ static void expect(const char *name, const char *user, const char *secret, enum 
           &(struct expected){ .verdict = v, .answer = a, .reason = r });
 }
 
-/* ---- app passwords ------------------------------------------------------------------------- */
+/* ---- app passwords -------------------------------------------------------------------- */
 
 static void test_app_password(void **state)
 {
@@ -198,7 +198,7 @@ static void test_binding(void **state)
           &(struct rig_question){ .user = "ann@binddev.test", .secret = dev }, &bound);
 }
 
-/* ---- gate ---------------------------------------------------------------------------------- */
+/* ---- gate ----------------------------------------------------------------------------- */
 
 static void test_gate(void **state)
 {
@@ -222,7 +222,7 @@ static void test_gate(void **state)
           &(struct expected){ .answer = WIRE_ANSWER_REFUSE_DEVICE, .reason = REASON_NETWORK });
 }
 
-/* ---- passwords, the upstream judges -------------------------------------------------------- */
+/* ---- passwords, the upstream judges --------------------------------------------------- */
 
 static void test_upstream_password(void **state)
 {
@@ -368,7 +368,7 @@ static void test_master(void **state)
               .verdict = ALLOW, .user = "ann@master.test", .secret = "any", .authorization = "" });
 }
 
-/* ---- passwords from a file ----------------------------------------------------------------- */
+/* ---- passwords from a file ------------------------------------------------------------ */
 
 static void test_local_password(void **state)
 {
@@ -419,7 +419,7 @@ static void test_source_out_of_service(void **state)
     expect("app passwords go on", "ann", good, ALLOW, 0, REASON_NONE);
 }
 
-/* ---- throttle, seen from here -------------------------------------------------------------- */
+/* ---- throttle, seen from here --------------------------------------------------------- */
 
 static void test_throttled(void **state)
 {
@@ -440,7 +440,7 @@ static void test_throttled(void **state)
            ALLOW, 0, REASON_NONE);
 }
 
-/* ---- questions that no honest edge asks ---------------------------------------------------- */
+/* ---- questions that no honest edge asks ----------------------------------------------- */
 
 static void test_bad_questions(void **state)
 {

@@ -42,7 +42,7 @@ static void say_closed(struct link *edge, uint64_t session)
     assert_true(rig_take(edge, WIRE_closed, &c));
 }
 
-/* ---- a login ------------------------------------------------------------------------------- */
+/* ---- a login -------------------------------------------------------------------------- */
 
 static void test_login(void **state)
 {
@@ -160,7 +160,7 @@ static void test_observed(void **state)
     say_closed(rig.edge, id);
 }
 
-/* ---- revocation ---------------------------------------------------------------------------- */
+/* ---- revocation ----------------------------------------------------------------------- */
 
 static void test_revocation_reaches_live_and_pending(void **state)
 {
@@ -203,7 +203,7 @@ static void test_revocation_by_app_password_and_lease(void **state)
     assert_int_equal(rig_last(WIRE_end_session)->session, leased);
 }
 
-/* ---- the cap ------------------------------------------------------------------------------- */
+/* ---- the cap -------------------------------------------------------------------------- */
 
 static void test_cap(void **state)
 {
@@ -228,7 +228,7 @@ static void test_cap(void **state)
     assert_int_equal(rig_ask(rig.edge, &q).verdict, VERDICT_ALLOW);
 }
 
-/* ---- a warden that has just started -------------------------------------------------------- */
+/* ---- a warden that has just started --------------------------------------------------- */
 
 static struct wire_resume resume(uint64_t id, const char *account, const char *credential)
 {
@@ -293,7 +293,7 @@ static void test_resume_many(void **state)
     assert_int_equal(rig_events("closed", "edge-lost"), 32);
 }
 
-/* ---- hostile edges ------------------------------------------------------------------------- */
+/* ---- hostile edges -------------------------------------------------------------------- */
 
 static void test_only_its_own_sessions(void **state)
 {
@@ -365,7 +365,7 @@ static void test_too_many_sessions_of_an_edge(void **state)
     assert_false(rig_take(rig.edge, WIRE_resume, &r));
 }
 
-/* ---- while questions are on the pool ------------------------------------------------------- */
+/* ---- while questions are on the pool -------------------------------------------------- */
 
 static void test_edge_gone_while_judged(void **state)
 {
@@ -429,7 +429,7 @@ static void test_revoked_while_judged(void **state)
     assert_int_equal(rig_last(WIRE_verdict)->verdict, VERDICT_REFUSE);
 }
 
-/* ---- the store is out of service ----------------------------------------------------------- */
+/* ---- the store is out of service ------------------------------------------------------ */
 
 static void test_full_queue(void **state)
 {
@@ -473,7 +473,7 @@ static void test_disk_full(void **state)
     assert_int_equal(rig_events("closed", NULL), 1);
 }
 
-/* ---- probes -------------------------------------------------------------------------------- */
+/* ---- probes --------------------------------------------------------------------------- */
 
 static int probed_result = -1;
 
@@ -519,7 +519,7 @@ static void test_probe(void **state)
     assert_int_equal(probe_start(&rig.w, &conf), ERR_BUSY);
 }
 
-/* ---- no memory ----------------------------------------------------------------------------- */
+/* ---- no memory ------------------------------------------------------------------------ */
 
 static void test_no_memory(void **state)
 {

@@ -132,7 +132,7 @@ void rig_close(void)
     scratch_remove(&rig.scratch);
 }
 
-/* ---- edges --------------------------------------------------------------------------------- */
+/* ---- edges ---------------------------------------------------------------------------- */
 
 #define TAKE_VIEW(to, v) event_copy((to), sizeof(to), (v))
 
@@ -249,7 +249,7 @@ size_t rig_sent(enum wire_number number)
     return n;
 }
 
-/* ---- people -------------------------------------------------------------------------------- */
+/* ---- people --------------------------------------------------------------------------- */
 
 void rig_account(const char *name)
 {
@@ -321,7 +321,7 @@ uint64_t rig_lease(const char *account, const char *network, const char *device)
     return id;
 }
 
-/* ---- events -------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------- */
 
 struct counted {
     const char *kind, *reason;
