@@ -38,6 +38,16 @@ def parse(arguments):
     return options
 
 
+def prepared(name, report):
+    """Builds what a suite needs; one that cannot be built fails and leaves the others alone."""
+    try:
+        SUITES[name][0](report, REPOSITORY)
+        return True
+    except RigError as e:
+        report.add(f"{name}: preparation", False, str(e))
+        return False
+
+
 def main():
     options = parse(sys.argv[1:])
     os.chdir(REPOSITORY)
@@ -49,11 +59,11 @@ def main():
     chosen = [name for name in SUITES if not options.suite or name in options.suite]
     try:
         build.install("build", "run", "test")
-        for step in (0, 1):
-            for name in chosen:
-                SUITES[name][step](report, REPOSITORY)
+        ready = [name for name in chosen if prepared(name, report)]
+        for name in ready:
+            SUITES[name][1](report, REPOSITORY)
     except RigError as e:
-        report.add("preparation", False, str(e))
+        report.add("packages", False, str(e))
     except KeyboardInterrupt:
         report.add("interrupted", False, "")
     report.close(time.monotonic() - began)

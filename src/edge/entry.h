@@ -44,5 +44,7 @@ void entry_to_front(struct session *s);
 void judged_ask(struct session *s, const struct front_event *event);
 /* The refusal's time has come. */
 void judged_answer(struct session *s);
+/* No verdict in time. A late one must not meet the next credential of this session: it ends. */
+void judged_timeout(struct session *s);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <sys/socket.h>
 #include <time.h>
 
 /* ---- the verdict ---------------------------------------------------------------------- */
@@ -76,7 +77,7 @@ static void on_upstream_done(void *owner, enum outcome outcome, struct view capa
             refuse(s, ANSWER_LATER, false);
         return;
     }
-    s->gate->protocol->front->accept(n->front, capabilities, &n->output);
+    s->gate->protocol->front->accept(n->front, capabilities, s->is_warned, &n->output);
     if (!entry_flush(s)) {
         /* A client that does not even read its own OK is not worth a state. */
         session_close(s, "write failed");
@@ -103,9 +104,23 @@ static bool remember(char **to, struct view text)
     return *to != NULL;
 }
 
+/* The address that the client has called, for PROXY; a load balancer has told it already. */
+static void find_target(struct session *s, const struct edge_upstream *upstream)
+{
+    struct sockaddr_storage here;
+    socklen_t n = sizeof(here);
+
+    if (upstream != NULL && upstream->conf->proxy != CONF_PROXY_NONE && s->target.octets == 0 &&
+        getsockname(s->client.watch.fd, (struct sockaddr *)&here, &n) == 0 &&
+        !addr_from_sockaddr((const struct sockaddr *)&here, &s->target))
+        s->target = (struct addr){ 0 };
+}
+
 static void log_in(struct session *s, const struct wire_verdict *v)
 {
     struct edge_upstream *upstream = edge_upstream(s->edge, v->upstream);
+
+    find_target(s, upstream);
     const struct upstream_conf conf = { .edge = s->edge,
                                         .upstream = upstream,
                                         .protocol = s->gate->protocol,
@@ -119,6 +134,7 @@ static void log_in(struct session *s, const struct wire_verdict *v)
                                         .on_done = on_upstream_done };
 
     s->is_allowed = true;
+    s->is_warned = v->is_alert;
     if (upstream == NULL || !remember(&s->account, v->account) ||
         !remember(&s->app_password, v->app_password) ||
         (s->upstream = upstream_start(&conf)) == NULL) {
@@ -159,6 +175,12 @@ void session_verdict(struct session *s, const struct wire_verdict *v)
     else
         refuse(s, v->verdict == VERDICT_LATER ? ANSWER_LATER : (enum front_answer)v->answer,
                v->is_alert);
+}
+
+void judged_timeout(struct session *s)
+{
+    s->gate->protocol->front->answer(s->entry->front, ANSWER_LATER, false, &s->entry->output);
+    session_end(s, "Try again later", "no verdict in time");
 }
 
 void session_warden_lost(struct session *s)

@@ -136,8 +136,7 @@ static void on_deadline(uv_timer_t *timer)
         break;
     case SESSION_ASKING:
     case SESSION_LOGIN:
-        /* A late verdict must not meet the next credential of this session: it ends here. */
-        session_end(s, "Try again later", "no verdict in time");
+        judged_timeout(s);
         break;
     case SESSION_PROXY:
     case SESSION_TLS:

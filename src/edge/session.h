@@ -53,6 +53,7 @@ struct session {
     uint8_t state;     /* enum session_state */
     uint8_t handles;   /* open libuv handles: the memory goes with the last */
     bool is_allowed;   /* the warden counts it: it is told of the end */
+    bool is_warned;    /* the client is told that this way in will be closed */
     bool is_resumable; /* in edge->resumable */
 };
 

@@ -52,17 +52,21 @@ static void start_probe(struct edge *e, const struct wire_probe *p)
     tell_probed(e, p->probe, OUTCOME_UNAVAILABLE);
 }
 
-/* The longest idle of an account's sessions makes room for a new one. */
-static void shed(struct edge *e, struct view account)
+/* Only the edges know who is idle; the warden compares what they say and ends one. */
+static void tell_idlest(struct edge *e, const struct wire_shed *shed)
 {
-    struct session *oldest = NULL;
+    const struct session *oldest = NULL;
+    struct wire_idlest told = { .token = shed->token };
 
-    for (struct session *s = e->sessions; s != NULL; s = s->next)
-        if (s->state == SESSION_RELAY && view_is_equal(view_text(s->account), account) &&
+    for (const struct session *s = e->sessions; s != NULL; s = s->next)
+        if (s->state == SESSION_RELAY && view_is_equal(view_text(s->account), shed->account) &&
             (oldest == NULL || s->active_at_ms < oldest->active_at_ms))
             oldest = s;
-    if (oldest != NULL)
-        session_end(oldest, "Too many sessions of this account", "shed");
+    if (oldest != NULL) {
+        told.session = oldest->id;
+        told.idle_ms = loop_now_ms(e->loop) - oldest->active_at_ms;
+    }
+    channel_send(e->warden, WIRE_idlest, &told, -1);
 }
 
 static void on_verdict(struct edge *e, const struct wire_verdict *v)
@@ -91,10 +95,10 @@ static void on_message(void *owner, struct channel *c, const struct wire_message
     case WIRE_end_session:
         s = session_find(e, any->end_session.session);
         if (s != NULL)
-            session_end(s, "Access was revoked", "revoked");
+            session_end(s, "The session was ended", "ended by the warden");
         break;
     case WIRE_shed:
-        shed(e, any->shed.account);
+        tell_idlest(e, &any->shed);
         break;
     case WIRE_probe:
         start_probe(e, &any->probe);

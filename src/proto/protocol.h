@@ -74,8 +74,9 @@ struct front_ops {
      * the warden counts). After the last permitted try the front closes: the next feed says so. */
     void (*answer)(struct front *f, enum front_answer answer, bool is_alert, struct buf *out);
     /* The login succeeded upstream; `capabilities` are the upstream's own words, of which the
-     * front leaves out what may not pass. The front's work ends here. */
-    void (*accept)(struct front *f, struct view capabilities, struct buf *out);
+     * front leaves out what may not pass. `is_warned`: say as well that this way in will be closed.
+     * The front's work ends here. */
+    void (*accept)(struct front *f, struct view capabilities, bool is_warned, struct buf *out);
     /* A last word before the gate closes by itself (`text` is static): BYE. Any state. */
     void (*bye)(struct front *f, const char *text, struct buf *out);
     /* What the client said of itself before login (RFC 2971 name and version), cleaned; or empty.

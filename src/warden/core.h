@@ -21,6 +21,7 @@ struct hearing;
 struct control;
 struct probe;
 struct resumed;
+struct shed;
 
 struct warden {
     uv_loop_t *loop;                   /* borrowed */
@@ -46,6 +47,9 @@ struct warden {
     struct metrics_server *metrics_server; /* owned; NULL: no socket */
     struct probe *probes;                  /* under way */
     uint64_t next_probe;
+    struct shed *sheds; /* enquiries under way, newest first, owned */
+    uint64_t next_shed;
+    unsigned shed_count;
     struct resumed *resumed; /* owned; wait to be looked up; NULL: none */
     uint64_t revision; /* counts revocations: a judgement that began before one is made again */
 

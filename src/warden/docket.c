@@ -93,12 +93,20 @@ void docket_refuse(struct link *l, uint64_t session, enum verdict v, enum answer
     l->send(l, WIRE_verdict, &frame);
 }
 
+/* A policy in `warn` tells who would have been refused, as often as a refusal would. */
+static bool is_warning(struct warden *w, const struct judgement *j)
+{
+    return j->observed != REASON_NONE && j->policy->mode == CONF_MODE_WARN &&
+           throttle_alert(w->throttle, view_text(j->account), &j->source, core_now_ms(w));
+}
+
 static void send_allow(struct link *l, const struct judgement *j)
 {
     const struct wire_verdict frame = {
         .session = j->session,
         .verdict = VERDICT_ALLOW,
         .answer = (uint8_t)j->answer,
+        .is_alert = is_warning(l->w, j),
         .account = view_text(j->account),
         .app_password = view_text(j->credential),
         .upstream = view_text(j->upstream->name),

@@ -5,6 +5,7 @@
 #include "warden/docket.h"
 #include "warden/probe.h"
 #include "warden/sessions.h"
+#include "warden/shed.h"
 
 #include <unistd.h>
 
@@ -110,6 +111,8 @@ bool link_take(struct link *l, const struct wire_message *m, const union wire_an
         return sessions_resume(l, &any->resume);
     case WIRE_probed:
         return probe_answered(l, &any->probed);
+    case WIRE_idlest:
+        return shed_answered(l, &any->idlest);
     default:
         return false;
     }
@@ -119,6 +122,7 @@ void link_close(struct link *l, const char *reason)
 {
     docket_forget(l);
     probe_forget(l);
+    shed_forget(l);
     sessions_drop(l, reason);
     *l->before = l->next;
     if (l->next != NULL)

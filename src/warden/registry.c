@@ -261,30 +261,3 @@ struct session *registry_next(const struct registry *r, const struct session *be
         i++;
     return i < r->buckets ? r->ids[i] : NULL;
 }
-
-static uint32_t live_of(const struct session *s, const struct registry_holder *h)
-{
-    uint32_t n = 0;
-
-    for (; s != NULL; s = s->account_next)
-        n += s->holder == h && s->state == SESSION_LIVE;
-    return n;
-}
-
-struct registry_holder *registry_busiest(const struct registry *r, const char *account)
-{
-    struct session *first = registry_first_of(r, account);
-    struct registry_holder *best = NULL;
-    uint32_t most = 0;
-
-    for (struct session *s = first; s != NULL; s = s->account_next) {
-        if (s->holder == best)
-            continue;
-        const uint32_t n = live_of(first, s->holder);
-        if (n > most) {
-            most = n;
-            best = s->holder;
-        }
-    }
-    return best;
-}

@@ -68,7 +68,5 @@ struct session *registry_first_of(const struct registry *r, const char *account)
 /* All sessions, in no order: NULL begins, NULL ends. Adding or removing meanwhile is not allowed.
  */
 struct session *registry_next(const struct registry *r, const struct session *before);
-/* The holder of most live sessions of the account; NULL: none is live. */
-struct registry_holder *registry_busiest(const struct registry *r, const char *account);
 
 #endif

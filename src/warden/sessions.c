@@ -6,6 +6,7 @@
 #include "warden/docket.h"
 #include "warden/protocol_name.h"
 #include "warden/record.h"
+#include "warden/shed.h"
 
 static struct link *link_of(const struct session *s)
 {
@@ -19,7 +20,7 @@ static struct session *find_own(struct link *l, uint64_t id)
     return s != NULL && s->holder == &l->holder ? s : NULL;
 }
 
-static void end(struct session *s, const char *reason)
+void sessions_end_one(struct session *s, const char *reason)
 {
     struct link *l = link_of(s);
     const struct wire_end_session frame = { .session = s->id, .reason = view_text(reason) };
@@ -32,20 +33,16 @@ static void end(struct session *s, const char *reason)
 
 /* ---- admission ------------------------------------------------------------------------ */
 
-/* At the cap the edge that has most of them ends the one that has been idle longest. An edge that
- * does not obey meets the second bound. */
+/* At the cap the longest idle one goes. Edges that do not obey meet the second bound. */
 static bool make_room(struct warden *w, const char *account, uint32_t cap)
 {
     const uint32_t n = cap == 0 ? 0 : registry_count_of(w->registry, account);
 
     if (cap == 0 || n < cap)
         return true;
-    struct registry_holder *h = registry_busiest(w->registry, account);
-    if (h == NULL || n >= 2 * cap)
+    if (n >= 2 * cap)
         return false;
-    struct link *l = (struct link *)(void *)((char *)h - offsetof(struct link, holder));
-    const struct wire_shed frame = { .account = view_text(account) };
-    l->send(l, WIRE_shed, &frame);
+    shed_begin(w, account);
     return true;
 }
 
@@ -225,7 +222,7 @@ uint32_t sessions_end(struct warden *w, const struct sessions_filter *f, const c
                               (f->app_password == NULL ||
                                (s->is_app_password && strcmp(s->credential, f->app_password) == 0));
         if (is_meant) {
-            end(s, reason);
+            sessions_end_one(s, reason);
             n++;
         }
         s = f->account != NULL ? s->account_next : registry_next(w->registry, s);
@@ -276,7 +273,7 @@ static void looked_up(struct job *job)
         struct session *s = registry_find(r->w->registry, r->rows[i].session);
         if (r->rows[i].is_revoked && s != NULL && s->state == SESSION_LIVE &&
             strcmp(session_account(s), r->rows[i].account) == 0)
-            end(s, "revoked");
+            sessions_end_one(s, "revoked");
     }
     mem_free(r);
 }
@@ -355,7 +352,7 @@ bool sessions_resume(struct link *l, const struct wire_resume *r)
     throttle_befriend(w->throttle, view_text(account), &s->source);
     record_resumed(w, s);
     if (!look_up_later(w, s))
-        end(s, "no-memory");
+        sessions_end_one(s, "no-memory");
     return true;
 }
 

@@ -32,6 +32,8 @@ struct sessions_filter {
     uint64_t lease;
     const uint64_t *session;
 };
+/* Tells the edge to end it; it counts no longer. */
+void sessions_end_one(struct session *s, const char *reason);
 /* Tells the edges to end them, at once. How many. `reason` goes to the edge. */
 uint32_t sessions_end(struct warden *w, const struct sessions_filter *f, const char *reason);
 

@@ -284,8 +284,9 @@ void verdict_settle(const struct verdict_parts *parts, struct judgement *j, uint
         return;
     if (j->verdict == VERDICT_ALLOW)
         result = THROTTLE_GOOD;
-    else if (j->verdict == VERDICT_REFUSE && j->answer == refusal_of(j))
-        result = THROTTLE_BAD;
+    else if (j->verdict == VERDICT_REFUSE && j->answer == refusal_of(j) &&
+             !(j->is_device && j->credential_finding == CREDENTIAL_GOOD))
+        result = THROTTLE_BAD; /* a proven device that asked for too much is no guess */
     throttle_leave(parts->throttle, &j->ticket, result, now_ms);
 }
 

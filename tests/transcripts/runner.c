@@ -234,9 +234,11 @@ static bool on_answer(struct play *p, const struct step *s)
     if (!p->is_event || p->front_event.kind != FRONT_CREDENTIAL)
         return fail(p, "no credential to answer");
     p->is_event = false;
-    if (is_word(s, 0, "allow")) {
-        const struct view list = view_skip(s->text, sizeof("allow ") - 1);
-        p->protocol->front->accept(p->front, list, &p->out);
+    if (is_word(s, 0, "allow") || is_word(s, 0, "warn")) {
+        const bool is_warned = is_word(s, 0, "warn");
+        const struct view list =
+            view_skip(s->text, is_warned ? sizeof("warn ") - 1 : sizeof("allow ") - 1);
+        p->protocol->front->accept(p->front, list, is_warned, &p->out);
         return true;
     }
     for (size_t i = 0; i < COUNT_OF(answers); i++)

@@ -52,6 +52,7 @@ class Gateway:
         self.child = None
         self.environment = None
         self.wrap = []  # what runs the gateway: a mount namespace of the caller's, say
+        self.inherited = ()  # descriptors that it gets
 
     # ---- the service -------------------------------------------------------------------------
 
@@ -73,7 +74,8 @@ class Gateway:
         self.write_config()
         args = [*self.wrap, self.binary, "serve", "-c", self.config]
         self.child = Child("postern", reach.command(self.folder, args, also=self.readable),
-                           os.path.join(self.folder, "postern.log"), env=self.environment)
+                           os.path.join(self.folder, "postern.log"), env=self.environment,
+                           pass_fds=self.inherited)
         self.child.wait_until(self.is_up, timeout_s)
         return self
 

@@ -21,8 +21,13 @@ BUILDS = {
 }
 
 
+_built = set()
+
+
 def compile_in(report, repository, name, compiler=None):
     """Sets up (once) and builds one build folder; raises with the compiler's words."""
+    if name in _built:
+        return
     folder = os.path.join(repository, name)
     environment = dict(os.environ, CC=compiler) if compiler else None
     steps = [["ninja", "-C", folder]]
@@ -37,6 +42,7 @@ def compile_in(report, repository, name, compiler=None):
                                   text=True, check=False, env=environment)
             if done.returncode != 0:
                 raise RigError(f"{' '.join(step)} failed:\n{done.stdout[-6000:]}")
+    _built.add(name)
 
 
 def prepare_release(report, repository):

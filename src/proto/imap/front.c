@@ -9,7 +9,7 @@
 
 static const struct front_event more = { .kind = FRONT_MORE };
 static const char capability_tls[] = "IMAP4rev1 SASL-IR LITERAL- ID AUTH=PLAIN";
-static const char capability_clear[] = "IMAP4rev1 ID STARTTLS LOGINDISABLED";
+static const char capability_clear[] = "IMAP4rev1 STARTTLS LOGINDISABLED";
 
 /* ---- answers -------------------------------------------------------------------------- */
 
@@ -266,9 +266,9 @@ static void tls_started(struct front *f)
     f->client_n = 0; /* what was said in the clear may be a stranger's */
 }
 
-static void put_alert(const struct front *f, const char *text, struct buf *out)
+static void put_alert(const struct front *f, const char *word, const char *text, struct buf *out)
 {
-    buf_printf(out, "* NO [ALERT] %s%s%s\r\n", text, f->portal_url[0] == 0 ? "" : ": ",
+    buf_printf(out, "* %s [ALERT] %s%s%s\r\n", word, text, f->portal_url[0] == 0 ? "" : ": ",
                f->portal_url);
 }
 
@@ -278,18 +278,18 @@ static void answer(struct front *f, enum front_answer answer, bool is_alert, str
     case ANSWER_REFUSE_PASSWORD:
     case ANSWER_REFUSE_DEVICE:
         if (is_alert)
-            put_alert(f, "Mail programs need an app password here; make one in the portal", out);
+            put_alert(f, "NO", "Mail programs need an app password here; make one in the portal", out);
         imap_front_tagged(f, "NO [AUTHENTICATIONFAILED] Authentication failed", out);
         break;
     case ANSWER_STALE: /* only its owner can have presented it, so it may say why */
-        put_alert(f, "The mailbox password has changed; make a new app password", out);
+        put_alert(f, "NO", "The mailbox password has changed; make a new app password", out);
         imap_front_tagged(f, "NO [AUTHENTICATIONFAILED] Authentication failed", out);
         break;
     case ANSWER_LATER:
         imap_front_tagged(f, "NO [UNAVAILABLE] Temporarily unavailable, try again later", out);
         break;
     case ANSWER_SWITCHED_OFF:
-        put_alert(f, "Mail programs are switched off for this account; use the portal", out);
+        put_alert(f, "NO", "Mail programs are switched off for this account; use the portal", out);
         imap_front_tagged(f, "NO [CONTACTADMIN] IMAP is switched off for this account", out);
         break;
     }
@@ -298,10 +298,13 @@ static void answer(struct front *f, enum front_answer answer, bool is_alert, str
         (void)imap_front_close(f, "Too many login attempts", "tries", out);
 }
 
-static void accept_login(struct front *f, struct view capabilities, struct buf *out)
+static void accept_login(struct front *f, struct view capabilities, bool is_warned,
+                         struct buf *out)
 {
     AUTO_BUF(passed, LIMIT_IMAP_CAPABILITY);
 
+    if (is_warned)
+        put_alert(f, "OK", "This password alone will soon be refused; make an app password", out);
     /* Without the list (none, or no memory for it) the client asks, and the guard filters. */
     imap_capability_filter(capabilities, &passed);
     put_tag(f, out);

@@ -115,7 +115,7 @@ static struct front_event run_starttls(struct front *f, struct buf *out)
 static struct front_event take_literal(struct front *f, struct buf *out)
 {
     if (f->tail.is_over && f->tail.is_sync)
-        return bad(f, "NO [TOOBIG] Literal too long", out);
+        imap_front_tagged(f, "NO [TOOBIG] Literal too long", out);
     if (f->tail.is_over)
         return imap_front_close(f, "Literal too long", "too-long", out);
     if (f->tail.is_sync)
@@ -237,7 +237,7 @@ static const struct imap_front_command commands[] = {
     { "NOOP", true, run_noop },
     { "LOGOUT", true, run_logout },
     { "STARTTLS", true, run_starttls },
-    { "ID", true, run_id },
+    { "ID", false, run_id },
     { "LOGIN", false, run_login },
     { "AUTHENTICATE", false, run_authenticate },
 };

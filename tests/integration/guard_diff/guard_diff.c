@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #define WIDE      (1u << 26)
-#define QUIET_MS  250  /* a server on loopback that has said nothing for so long says nothing */
+#define QUIET_MS  1500 /* a server on loopback that has said nothing for so long says nothing */
 #define ANSWER_MS 2000 /* for the last NOOP, for a login */
 #define FILL_MAX  (1u << 20)
 

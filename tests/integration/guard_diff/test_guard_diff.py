@@ -103,13 +103,15 @@ class Maker:
     def hidden(self):
         return self.tag() + b" " + self.random.choice(HIDDEN) + b"\r\n"
 
-    def literal(self, depth=0):
+    def literal(self, is_text, depth=0):
         r = self.random
         inner = b"".join(self.hidden() for _ in range(r.randint(0, 2)))
         if r.random() < 0.2:
             inner = b"From: a\r\n\r\n" + inner
+        if not is_text and not self.is_odd:
+            inner = re.sub(rb"[\r\n]", b"_", inner)  # else the guard ends here
         size = len(inner) + r.choice([0] * 10 + [1, -1, 2, -2, -len(inner), 7, 4294967296])
-        more = b" " + self.literal(depth + 1) if depth < 2 and r.random() < 0.25 else b""
+        more = b" " + self.literal(is_text, depth + 1) if depth < 2 and r.random() < 0.25 else b""
         close = r.choice([b"", b"", b"", b")", b" x", b"\"", b" \"NIL\")"])
         return (r.choice(self.markers) % max(0, size) + r.choice(self.ends) + inner + close +
                 (more or r.choice(self.ends)))
@@ -124,7 +126,9 @@ class Maker:
         if kind < 0.52:
             done = r.choice(self.dones) or self.hidden()
             return self.tag() + b" IDLE" + r.choice(self.ends) + done
-        return self.tag() + b" " + r.choice(HOLDERS) + self.literal()
+        holder = r.choice(HOLDERS)
+        is_text = holder.startswith((b"APPEND", b"REPLACE", b"SETMETADATA INBOX"))
+        return self.tag() + b" " + holder + self.literal(is_text)
 
     def mutate(self, octets):
         r = self.random

@@ -27,8 +27,8 @@ class Wire:
                                             source_address=(source, 0) if source else None)
         self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.stream = self.raw
-        self.buffer = b""
-        self.seen = b""
+        self.buffer = bytearray()
+        self.seen = bytearray()
         self.tags = 0
         self.name = name
         if first:
@@ -37,7 +37,7 @@ class Wire:
             self.start_tls(tls)
 
     def start_tls(self, context):
-        self.buffer = b""
+        self.buffer.clear()
         self.stream = context.wrap_socket(self.raw, server_hostname=self.name)
 
     def send(self, octets):
@@ -61,22 +61,26 @@ class Wire:
         self.buffer += got
         self.seen += got
 
+    def _take(self, count):
+        octets = bytes(self.buffer[:count])
+        del self.buffer[:count]
+        return octets
+
     def line(self):
         """The next line, without its CRLF; a literal in it is read with it."""
         out = b""
         while True:
-            while b"\r\n" not in self.buffer:
+            while (end := self.buffer.find(b"\r\n")) < 0:
                 self._more()
-            line, self.buffer = self.buffer.split(b"\r\n", 1)
-            out += line
-            literal = re.search(rb"\{(\d+)\+?\}$", line)
+            out += self._take(end)
+            del self.buffer[:2]
+            literal = re.search(rb"\{(\d+)\+?\}$", out)
             if not literal:
                 return out
             size = int(literal.group(1))
             while len(self.buffer) < size:
                 self._more()
-            out += b"\r\n" + self.buffer[:size]
-            self.buffer = self.buffer[size:]
+            out += b"\r\n" + self._take(size)
 
     def until(self, tag):
         """(untagged lines, the tagged line without its tag)."""

@@ -682,7 +682,6 @@ static void every_allocation_fails_once(void **state)
                                               "a2 ID (\"name\" \"x\")\r\n", "a3 CREATE {1+}\r\n" };
         mem_fail_at(n);
         struct guard *g = imap_guard_ops.create();
-        AUTO_BUF(up, 1024);
         for (size_t i = 0; g != NULL && i < COUNT_OF(client); i++) {
             struct view in = view_text(client[i]);
             struct guard_step s = { .kind = GUARD_PASS };

@@ -380,7 +380,6 @@ static void test_events_follow(void **state)
     (void)state;
     const struct wire_event_list list = { .limit = 2, .is_following = true };
     const int second = connect_client();
-    AUTO_BUF(frame, LIMIT_FRAME);
 
     for (const char *name = "abcd"; *name != '\0'; name++)
         assert_int_equal(add_account((char[]){ *name, '\0' }), ERR_OK);

@@ -29,7 +29,6 @@ static void test_empty(void **state)
     assert_null(registry_find(r, 0));
     assert_null(registry_next(r, NULL));
     assert_null(registry_first_of(r, "ann"));
-    assert_null(registry_busiest(r, "ann"));
     assert_int_equal(registry_count_of(r, "ann"), 0);
     registry_free(r);
     registry_free(NULL);
@@ -105,27 +104,6 @@ static void test_against_a_list(void **state)
     registry_free(r);
 }
 
-static void test_busiest(void **state)
-{
-    (void)state;
-    struct registry *r = registry_new();
-
-    for (uint64_t id = 1; id <= 6; id++) {
-        struct session *s = registry_add(r, &holders[id <= 2 ? 0 : 1], id, "ann@example.org");
-        s->state = id == 6 ? SESSION_PENDING : SESSION_LIVE;
-    }
-    assert_ptr_equal(registry_busiest(r, "ann@example.org"), &holders[1]);
-    assert_int_equal(registry_count_of(r, "ann@example.org"), 6);
-    registry_find(r, 3)->state = SESSION_ENDING;
-    registry_find(r, 4)->state = SESSION_ENDING;
-    assert_ptr_equal(registry_busiest(r, "ann@example.org"), &holders[0]);
-    assert_int_equal(registry_count_of(r, "ann@example.org"), 4);
-    for (size_t i = 0; i < HOLDERS; i++)
-        while (holders[i].first != NULL)
-            registry_remove(r, holders[i].first);
-    registry_free(r);
-}
-
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -154,7 +132,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_against_a_list),
-        cmocka_unit_test(test_busiest),
         cmocka_unit_test(test_no_memory),
     };
 
