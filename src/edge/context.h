@@ -47,6 +47,7 @@ struct edge {
     size_t session_count;
     size_t session_peak; /* since the heap was last trimmed */
     uv_timer_t drain_deadline;
+    uv_timer_t load;  /* runs while the supervisor does not know the number of sessions */
     uv_idle_t resume; /* runs while `resumable` is not empty */
     struct session *resumable;
     char host[LIMIT_HOST + 1]; /* name in greetings */
@@ -64,6 +65,7 @@ void edge_warden_open(struct edge *e, int fd);
 
 /* edge.c */
 struct edge_upstream *edge_upstream(struct edge *e, struct view name); /* NULL: none */
+void edge_load_changed(struct edge *e);  /* the supervisor learns of it within a second */
 void edge_session_ended(struct edge *e); /* ends the process after the last one of a drain */
 
 #endif

@@ -12,7 +12,8 @@
 #include <sodium.h>
 #include <unistd.h>
 
-#define TRIM_FROM 256 /* a peak of fewer sessions leaves too little behind to look for */
+#define LOAD_EVERY_MS 1000 /* the supervisor only wants to say how many a crash has cost */
+#define TRIM_FROM     256  /* a peak of fewer sessions leaves too little behind to look for */
 
 static struct edge edge;
 
@@ -22,6 +23,20 @@ struct edge_upstream *edge_upstream(struct edge *e, struct view name)
         if (view_is_equal(view_text(e->upstreams[i].conf->name), name))
             return &e->upstreams[i];
     return NULL;
+}
+
+static void tell_load(uv_timer_t *timer)
+{
+    const struct edge *e = timer->data;
+    const struct wire_load load = { .sessions = (uint32_t)e->session_count };
+
+    channel_send(e->boot, WIRE_load, &load, -1);
+}
+
+void edge_load_changed(struct edge *e)
+{
+    if (!uv_is_active((uv_handle_t *)&e->load))
+        (void)uv_timer_start(&e->load, tell_load, LOAD_EVERY_MS, 0);
 }
 
 void edge_session_ended(struct edge *e)
@@ -144,8 +159,9 @@ static enum err open_loop(struct edge *e)
                                        .on_end = on_boot_end };
 
     (void)uv_timer_init(e->loop, &e->drain_deadline);
+    (void)uv_timer_init(e->loop, &e->load);
     (void)uv_idle_init(e->loop, &e->resume);
-    e->drain_deadline.data = e->resume.data = e;
+    e->drain_deadline.data = e->load.data = e->resume.data = e;
     e->poller = poller_open(e->loop);
     e->resolver = resolver_new(e->loop);
     e->boot = e->poller == NULL || e->resolver == NULL ? NULL : channel_open(&boot);

@@ -39,6 +39,7 @@ static void unlink_session(struct session *s)
     if (s->next != NULL)
         s->next->previous = s->previous;
     e->session_count--;
+    edge_load_changed(e);
     for (struct session **at = &e->buckets[s->id % EDGE_BUCKETS]; *at != NULL;
          at = &(*at)->next_in_bucket)
         if (*at == s) {
@@ -160,6 +161,7 @@ static void link_session(struct session *s)
     e->sessions = s;
     if (++e->session_count > e->session_peak)
         e->session_peak = e->session_count;
+    edge_load_changed(e);
     struct session **bucket = &e->buckets[s->id % EDGE_BUCKETS];
     s->next_in_bucket = *bucket;
     *bucket = s;

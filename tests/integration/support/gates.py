@@ -121,6 +121,8 @@ class Gates:
             "throttle": {"per_source": 10_000, "per_account": 1_000},
         }
         made.update(copy.deepcopy(changes))
+        # Connections that a test leaves open must not hold up its end.
+        made["session"] = {"drain_timeout": "1s", **made.get("session", {})}
         return made
 
     def make(self, server=None, environment=None, **changes):
