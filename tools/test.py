@@ -15,12 +15,12 @@ from suites.report import Report
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# What runs beside what on two cores, and what must have the machine for itself, in this order.
+# In this order; lint runs beside integration, whose servers and clients mostly wait.
 SUITES = {
-    "lint": (lint.prepare, lint.run),
     "unit": (meson.prepare_release, meson.run_release),
     "sanitizers": (meson.prepare_sanitizers, meson.run_sanitizers),
     "fuzz": (fuzz.prepare, fuzz.run),
+    "lint": (lint.prepare, lint.run),
     "integration": (integration.prepare, integration.run),
 }
 
@@ -48,6 +48,16 @@ def prepared(name, report):
         return False
 
 
+def run_all(names, report):
+    if "integration" in names and "lint" in names:
+        names = [name for name in names if name not in ("integration", "lint")]
+        run_all(names, report)
+        integration.run(report, REPOSITORY, beside=lambda: lint.run(report, REPOSITORY))
+        return
+    for name in names:
+        SUITES[name][1](report, REPOSITORY)
+
+
 def main():
     options = parse(sys.argv[1:])
     os.chdir(REPOSITORY)
@@ -60,8 +70,7 @@ def main():
     try:
         build.install("build", "run", "test")
         ready = [name for name in chosen if prepared(name, report)]
-        for name in ready:
-            SUITES[name][1](report, REPOSITORY)
+        run_all(ready, report)
     except RigError as e:
         report.add("packages", False, str(e))
     except KeyboardInterrupt:

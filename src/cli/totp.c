@@ -45,7 +45,7 @@ static void show_code(const struct wire_message *m, const union wire_any *row)
     if (code == NULL)
         return; /* the address below serves as well */
     draw(code, isatty(STDOUT_FILENO), stdout);
-    secret_wipe(code->data, (size_t)(code->width * code->width));
+    secret_wipe(code->data, (size_t)code->width * (size_t)code->width);
     QRcode_free(code);
 }
 

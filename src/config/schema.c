@@ -104,9 +104,9 @@ static const struct schema_row rows[] = {
           "The time without an octet after which a session ends; at least 30 minutes, so that "
           "IDLE lives (RFC 9051)."),
       IS_S_IN_MS(1800, 604800), TOP(session.idle_timeout_ms) },
-    { SET("session.refusal_delay", "500ms",
-          "The time that every refusal takes, whatever its reason; checks that take longer would "
-          "tell, so keep it above them."),
+    { SET("session.refusal_delay", "3500ms",
+          "The time that every refusal takes, whatever its reason; it must be longer than the mail "
+          "server takes to refuse (Dovecot 2 s, Cyrus 3 s), or that time tells a lease from none."),
       IS_MS_IN_MS(0, 30000), TOP(session.refusal_delay_ms) },
     { SET("session.drain_timeout", "30s", "The time that open sessions have to end after SIGTERM."),
       IS_S_IN_MS(0, 86400), TOP(session.drain_timeout_ms) },

@@ -22,6 +22,7 @@ struct gate {
     const struct conf_gate *conf;
     const struct protocol *protocol;
     int fd;
+    unsigned pauses;
     bool is_listening;
 };
 
@@ -47,8 +48,9 @@ struct edge {
     size_t session_count;
     size_t session_peak; /* since the heap was last trimmed */
     uv_timer_t drain_deadline;
-    uv_timer_t load;  /* runs while the supervisor does not know the number of sessions */
-    uv_idle_t resume; /* runs while `resumable` is not empty */
+    uv_timer_t load;        /* runs while the supervisor does not know the number of sessions */
+    uv_timer_t resume_more; /* runs while sessions are still to be told to a new warden */
+    uv_idle_t resume;       /* runs while `resumable` is not empty */
     struct session *resumable;
     char host[LIMIT_HOST + 1]; /* name in greetings */
     uint64_t next_session;     /* random start, so that ids of two lives differ */

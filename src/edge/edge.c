@@ -27,10 +27,13 @@ struct edge_upstream *edge_upstream(struct edge *e, struct view name)
 
 static void tell_load(uv_timer_t *timer)
 {
-    const struct edge *e = timer->data;
-    const struct wire_load load = { .sessions = (uint32_t)e->session_count };
+    struct edge *e = timer->data;
+    const struct wire_load load = { .sessions = (uint32_t)e->session_count,
+                                    .is_orphaned = e->warden == NULL };
 
     channel_send(e->boot, WIRE_load, &load, -1);
+    if (load.is_orphaned)
+        edge_load_changed(e);
 }
 
 void edge_load_changed(struct edge *e)
@@ -160,8 +163,9 @@ static enum err open_loop(struct edge *e)
 
     (void)uv_timer_init(e->loop, &e->drain_deadline);
     (void)uv_timer_init(e->loop, &e->load);
+    (void)uv_timer_init(e->loop, &e->resume_more);
     (void)uv_idle_init(e->loop, &e->resume);
-    e->drain_deadline.data = e->load.data = e->resume.data = e;
+    e->drain_deadline.data = e->load.data = e->resume_more.data = e->resume.data = e;
     e->poller = poller_open(e->loop);
     e->resolver = resolver_new(e->loop);
     e->boot = e->poller == NULL || e->resolver == NULL ? NULL : channel_open(&boot);

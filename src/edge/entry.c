@@ -214,8 +214,9 @@ static void run_front(struct session *s)
             s->gate->protocol->front->feed(n->front, buf_view(&n->input), &used, &n->output);
         if (!handle(s, &event)) {
             /* Views inside the event point into the input: consume only now. */
-            if (s->state == SESSION_ASKING || s->state == SESSION_REFUSING ||
-                s->state == SESSION_FRONT)
+            if (event.kind != FRONT_STARTTLS &&
+                (s->state == SESSION_ASKING || s->state == SESSION_REFUSING ||
+                 s->state == SESSION_FRONT))
                 buf_consume(&n->input, used < n->input.n ? used : n->input.n);
             return;
         }

@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PAUSE_MS 100
+#define PAUSE_MS      100
+#define PAUSES_LOGGED 100 /* one line in ten seconds */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -24,7 +25,9 @@ static void listen_again(uv_timer_t *timer)
 /* Out of descriptors or memory: the queue waits in the kernel for a moment. */
 static void pause_gate(struct gate *g)
 {
-    log_event(LOG_WARN, "gate-paused", LOG_TEXT("gate", g->conf->name), LOG_NUM("errno", errno));
+    if (g->pauses++ % PAUSES_LOGGED == 0)
+        log_event(LOG_WARN, "gate-paused", LOG_TEXT("gate", g->conf->name),
+                  LOG_NUM("errno", errno));
     (void)uv_poll_stop(&g->poll);
     (void)uv_timer_start(&g->pause, listen_again, PAUSE_MS, 0);
 }
@@ -41,8 +44,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         struct addr source;
         const int fd = accept4(g->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                pause_gate(g);
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_gate(g); /* all else is the client's network: accept(2) */
             return;
         }
         if (e->session_count >= e->config->edges.sessions ||
@@ -60,6 +63,8 @@ static void set_inherited(const struct edge *e, int fd)
     const int on = 1, idle = (int)e->config->session.keepalive_s;
 
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (idle == 0)
+        return;
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 }

@@ -53,7 +53,8 @@ void judged_ask(struct session *s, const struct front_event *event)
     s->entry->asked_at_ms = loop_now_ms(s->edge->loop);
     s->state = SESSION_ASKING;
     session_set_deadline(s, s->edge->config->session.login_timeout_ms);
-    if (s->edge->warden == NULL)
+    /* A crowded channel is kept for what the warden must hear of open sessions. */
+    if (s->edge->warden == NULL || channel_queued(s->edge->warden) > LIMIT_FRAME_QUEUE / 2)
         refuse(s, ANSWER_LATER, false);
     else
         channel_send(s->edge->warden, WIRE_question, &q, -1);
@@ -168,8 +169,14 @@ void session_tell_resume(struct session *s)
 
 void session_verdict(struct session *s, const struct wire_verdict *v)
 {
-    if (s->state != SESSION_ASKING)
+    if (s->state != SESSION_ASKING) {
+        /* It has come too late for the credential; the warden counts the session all the same. */
+        if (v->verdict == VERDICT_ALLOW && !s->is_allowed) {
+            s->is_allowed = true;
+            session_tell_closed(s, "verdict came too late");
+        }
         return;
+    }
     if (v->verdict == VERDICT_ALLOW)
         log_in(s, v);
     else

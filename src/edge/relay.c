@@ -3,9 +3,10 @@
 #include "edge/session.h"
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "net/pool.h"
 
-#define TURN_MAX   64 /* reads of one pipe in one turn of the loop, so that others get theirs */
+#define TURN_MAX   16 /* reads of one pipe in one turn of the loop, so that others get theirs */
 #define PUT_MAX    (LIMIT_IMAP_GUARD_LINE + LIMIT_IMAP_CAPABILITY)
 #define LABEL_LOOK 32 /* runs after which no client tells its name any more */
 
@@ -114,6 +115,7 @@ static bool make_room(struct pipe *p)
         return (p->space = pool_borrow()) != NULL;
     if (p->start != 0) {
         memmove(p->space, p->space + p->start, p->end - p->start);
+        secret_wipe(p->space + (p->end - p->start), p->start);
         p->end -= p->start;
         p->start = 0;
     }
@@ -246,9 +248,13 @@ void relay_run(struct session *s)
         down = pipe_run(s, &r->down, server, &s->client);
         if (down == PROGRESS_OVER)
             return;
-    } while (r->up.is_held && r->down.is_moving);
+    } while (r->up.is_held && r->down.is_moving && down != PROGRESS_MORE);
+    if (s->client.is_broken && r->up.is_held + r->up.is_blocked + r->down.is_blocked != 0) {
+        session_close(s, "client reset");
+        return;
+    }
     if (is_spent(&r->down)) {
-        session_close(s, "upstream closed");
+        session_close(s, r->up.is_ended ? "client closed" : "upstream closed");
         return;
     }
     if (is_spent(&r->up)) /* half-close: the upstream may still have much to say */

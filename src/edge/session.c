@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <unistd.h>
+
 /* ---- life ----------------------------------------------------------------------------- */
 
 static void handle_closed(struct session *s)
@@ -171,7 +173,11 @@ void session_start(struct edge *e, const struct gate *g, int fd, const struct ad
 {
     struct session *s = NEW(session);
 
-    if (s == NULL || stream_open(&s->client, e->poller, fd) != ERR_OK) {
+    if (s == NULL) {
+        (void)close(fd);
+        return;
+    }
+    if (stream_open(&s->client, e->poller, fd) != ERR_OK) {
         mem_free(s);
         return;
     }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#define ATTEMPTS   6 /* connections of one login: addresses and URLs that do not serve */
 #define INPUT_MAX  (2 * LIMIT_LOGIN_LINE)
 #define OUTPUT_MAX 8192
 #define READ_SIZE  4096
@@ -23,10 +24,16 @@ struct upstream_login {
     struct login *machine;
     struct buf output;
     uv_timer_t deadline;
+    size_t next_url;   /* index of the URL to try next */
+    size_t url_tries;  /* of that URL */
+    unsigned attempts; /* of all */
     bool is_handshaking;
+    bool has_spoken;  /* our side has said a command over the final transport: no other try */
+    bool is_retrying; /* the stream is closing, then the next try begins */
 };
 
 static void on_ready(struct stream *s);
+static void connect_next(struct upstream *u);
 
 /* ---- ends ----------------------------------------------------------------------------- */
 
@@ -56,6 +63,11 @@ static void on_stream_closed(struct stream *s)
 {
     struct upstream *u = s->owner;
 
+    if (u->login != NULL && u->login->is_retrying) {
+        u->login->is_retrying = u->is_open = false;
+        connect_next(u);
+        return;
+    }
     buf_done(&u->input);
     mem_free(u);
 }
@@ -73,32 +85,88 @@ void upstream_close(struct upstream *u)
     }
 }
 
-/* What went wrong is the log's business; the client only learns "later" or "refused". */
-static void fail(struct upstream *u, enum outcome outcome, const char *reason)
+static void fail(struct upstream *u, enum outcome outcome)
 {
     const struct upstream_conf conf = u->login->conf;
 
-    if (outcome == OUTCOME_UNAVAILABLE)
-        log_event(LOG_WARN, "upstream-unavailable", LOG_TEXT("upstream", conf.upstream->conf->name),
-                  LOG_TEXT("reason", reason));
     upstream_close(u);
     conf.on_done(conf.owner, outcome, VIEW_NONE);
 }
 
+/* May another address, or the next URL, be asked? Nothing of the credential has left us yet. */
+static bool has_another(struct upstream *u)
+{
+    struct upstream_login *l = u->login;
+    const struct conf_upstream *c = l->conf.upstream->conf;
+
+    if (l->has_spoken || l->url == NULL || ++l->attempts >= ATTEMPTS)
+        return false;
+    resolver_demote(l->conf.edge->resolver, l->url->host);
+    l->next_url = (size_t)(l->url - c->imap);
+    if (++l->url_tries >= resolver_count(l->conf.edge->resolver, l->url->host)) {
+        l->next_url++;
+        l->url_tries = 0;
+    }
+    return l->next_url < c->imap_count;
+}
+
+/* What went wrong is the log's business; the client only learns "later". */
+static void unavailable(struct upstream *u, const char *reason)
+{
+    struct upstream_login *l = u->login;
+    const bool is_retrying = has_another(u);
+
+    log_event(LOG_WARN, "upstream-unavailable", LOG_TEXT("upstream", l->conf.upstream->conf->name),
+              LOG_TEXT("host", l->url == NULL ? "" : l->url->host), LOG_TEXT("reason", reason),
+              LOG_TEXT("next", is_retrying ? "another address" : "none"));
+    if (!is_retrying) {
+        fail(u, OUTCOME_UNAVAILABLE);
+        return;
+    }
+    if (l->machine != NULL)
+        l->conf.protocol->login->destroy(TAKE(l->machine));
+    buf_clear(&l->output);
+    buf_clear(&u->input);
+    l->is_handshaking = false;
+    (void)uv_timer_stop(&l->deadline);
+    dial_cancel(TAKE(l->dial));
+    l->is_retrying = u->is_open;
+    if (u->is_open)
+        stream_close(&u->stream);
+    else
+        connect_next(u);
+}
+
 static void on_deadline(uv_timer_t *timer)
 {
-    fail(timer->data, OUTCOME_UNAVAILABLE, "timeout during login");
+    const struct upstream *u = timer->data;
+
+    unavailable(timer->data,
+                u->login->has_spoken ? "timeout during login" : "timeout before login");
 }
 
 /* ---- the login over the stream -------------------------------------------------------- */
 
-/* false: it failed, and u is gone. */
+/* From here on the server knows who is calling: it has the time of a login, and no other is asked.
+ */
+static void note_spoken(struct upstream *u, bool is_final_transport)
+{
+    struct upstream_login *l = u->login;
+
+    if (l->has_spoken || !is_final_transport || l->output.n == 0)
+        return;
+    l->has_spoken = true;
+    secret_done(&l->secret);
+    (void)uv_timer_start(&l->deadline, on_deadline, l->conf.upstream->conf->login_timeout_ms, 0);
+}
+
+/* false: it failed, and u is gone or tries again. */
 static bool flush(struct upstream *u)
 {
     struct upstream_login *l = u->login;
 
     if (!buf_is_ok(&l->output)) {
-        fail(u, OUTCOME_UNAVAILABLE, "login command too long");
+        unavailable(u, "login command too long");
         return false;
     }
     while (l->output.n != 0) {
@@ -108,7 +176,7 @@ static bool flush(struct upstream *u)
             return true;
         }
         if (n < 0) {
-            fail(u, OUTCOME_UNAVAILABLE, "connection lost during login");
+            unavailable(u, "connection lost during login");
             return false;
         }
         buf_consume(&l->output, (size_t)n);
@@ -127,7 +195,7 @@ static bool start_tls(struct upstream *u)
                    : tls_client_session(l->conf.upstream->tls, u->stream.watch.fd, name);
 
     if (ssl == NULL) {
-        fail(u, OUTCOME_UNAVAILABLE, "no memory for TLS");
+        unavailable(u, "no memory for TLS");
         return false;
     }
     stream_start_tls(&u->stream, ssl);
@@ -145,12 +213,14 @@ static bool feed(struct upstream *u)
         const struct login_event event =
             l->conf.protocol->login->feed(l->machine, buf_view(&u->input), &used, &l->output);
         buf_consume(&u->input, used);
+        note_spoken(u, u->stream.ssl != NULL ||
+                           strcmp(l->url->scheme, l->conf.protocol->scheme_clear) == 0);
         switch (event.kind) {
         case LOGIN_MORE:
             return flush(u);
         case LOGIN_STARTTLS:
             if (u->input.n != 0) {
-                fail(u, OUTCOME_UNAVAILABLE, "octets behind the STARTTLS reply");
+                unavailable(u, "octets behind the STARTTLS reply");
                 return false;
             }
             return start_tls(u);
@@ -163,10 +233,10 @@ static bool feed(struct upstream *u)
             return false;
         }
         case LOGIN_REFUSED:
-            fail(u, OUTCOME_REFUSED, event.reason);
+            fail(u, OUTCOME_REFUSED);
             return false;
         case LOGIN_UNAVAILABLE:
-            fail(u, OUTCOME_UNAVAILABLE, event.reason);
+            unavailable(u, event.reason);
             return false;
         }
     }
@@ -181,18 +251,19 @@ static void on_handshake(struct upstream *u)
     case HANDSHAKE_AGAIN:
         return;
     case HANDSHAKE_FAILED:
-        fail(u, OUTCOME_UNAVAILABLE, tls_failure(u->stream.ssl, why, sizeof(why)));
+        unavailable(u, tls_failure(u->stream.ssl, why, sizeof(why)));
         return;
     case HANDSHAKE_DONE:
         break;
     }
     if (!tls_client_is_trusted(l->conf.upstream->tls, u->stream.ssl)) {
-        fail(u, OUTCOME_UNAVAILABLE, "certificate: the public key is not one of the pins");
+        unavailable(u, "certificate: the public key is not one of the pins");
         return;
     }
     l->is_handshaking = false;
     if (l->conf.protocol->login->tls_started != NULL)
         l->conf.protocol->login->tls_started(l->machine, &l->output);
+    note_spoken(u, true);
     if (flush(u))
         on_ready(&u->stream);
 }
@@ -213,12 +284,12 @@ static void on_ready(struct stream *s)
         if (n == STREAM_AGAIN)
             return;
         if (n < 0) {
-            fail(u, OUTCOME_UNAVAILABLE, "connection lost during login");
+            unavailable(u, "connection lost during login");
             return;
         }
         buf_put(&u->input, view_of(space, (size_t)n));
         if (!buf_is_ok(&u->input)) {
-            fail(u, OUTCOME_UNAVAILABLE, "reply too long");
+            unavailable(u, "reply too long");
             return;
         }
         if (!feed(u))
@@ -247,7 +318,6 @@ static bool make_machine(struct upstream *u, bool is_tls, bool is_starttls)
     };
 
     l->machine = l->conf.protocol->login->create(&conf);
-    secret_done(&l->secret);
     return l->machine != NULL;
 }
 
@@ -270,7 +340,7 @@ static void on_connected(void *owner, struct watch *from, const struct conf_url 
     l->dial = NULL;
     l->url = url;
     if (from == NULL) {
-        fail(u, OUTCOME_UNAVAILABLE, "no address answers");
+        unavailable(u, "no address answers");
         return;
     }
     if (!url->is_unix)
@@ -281,7 +351,7 @@ static void on_connected(void *owner, struct watch *from, const struct conf_url 
     u->stream.on_ready = on_ready;
     u->stream.on_closed = on_stream_closed;
     if (!make_machine(u, is_tls, is_starttls)) {
-        fail(u, OUTCOME_UNAVAILABLE, "credential cannot be sent");
+        unavailable(u, "credential cannot be sent");
         return;
     }
     if (l->conf.upstream->conf->proxy == CONF_PROXY_V2) {
@@ -296,11 +366,36 @@ static void on_connected(void *owner, struct watch *from, const struct conf_url 
         on_handshake(u);
 }
 
+/* The connection, TLS and the greeting have connect_timeout together. */
+static bool dial_next(struct upstream *u)
+{
+    struct upstream_login *l = u->login;
+    const struct conf_upstream *c = l->conf.upstream->conf;
+    const struct dial_conf dial = { .loop = l->conf.edge->loop,
+                                    .poller = l->conf.edge->poller,
+                                    .resolver = l->conf.edge->resolver,
+                                    .urls = c->imap + l->next_url,
+                                    .url_count = c->imap_count - l->next_url,
+                                    .timeout_ms = c->connect_timeout_ms,
+                                    .owner = u,
+                                    .on_done = on_connected };
+
+    (void)uv_timer_start(&l->deadline, on_deadline, c->connect_timeout_ms + 1, 0);
+    l->url = NULL;
+    l->dial = dial_start(&dial);
+    return l->dial != NULL;
+}
+
+static void connect_next(struct upstream *u)
+{
+    if (!dial_next(u))
+        fail(u, OUTCOME_UNAVAILABLE);
+}
+
 struct upstream *upstream_start(const struct upstream_conf *conf)
 {
     struct upstream *u = NEW(upstream);
     struct upstream_login *l = NEW(upstream_login);
-    const struct conf_upstream *c = conf->upstream->conf;
 
     if (u == NULL || l == NULL || secret_set(&l->authorization, conf->authorization) != ERR_OK ||
         secret_set(&l->user, conf->user) != ERR_OK ||
@@ -320,17 +415,7 @@ struct upstream *upstream_start(const struct upstream_conf *conf)
     (void)snprintf(l->session, sizeof(l->session), "%016llx", (unsigned long long)conf->session);
     (void)uv_timer_init(conf->edge->loop, &l->deadline);
     l->deadline.data = u;
-    (void)uv_timer_start(&l->deadline, on_deadline, c->connect_timeout_ms + c->login_timeout_ms, 0);
-    const struct dial_conf dial = { .loop = conf->edge->loop,
-                                    .poller = conf->edge->poller,
-                                    .resolver = conf->edge->resolver,
-                                    .urls = c->imap,
-                                    .url_count = c->imap_count,
-                                    .timeout_ms = c->connect_timeout_ms,
-                                    .owner = u,
-                                    .on_done = on_connected };
-    l->dial = dial_start(&dial);
-    if (l->dial == NULL) {
+    if (!dial_next(u)) {
         upstream_close(u);
         return NULL;
     }

@@ -4,6 +4,9 @@
 
 #include "base/mem.h"
 
+#define RESUME_QUEUE    (LIMIT_FRAME_QUEUE / 4)
+#define RESUME_EVERY_MS 5
+
 /* A probe: a login at the upstream without a session. */
 struct probe_leg {
     struct edge *edge;         /* borrowed */
@@ -111,6 +114,8 @@ static void on_message(void *owner, struct channel *c, const struct wire_message
 static void lose_warden(struct edge *e)
 {
     channel_close(TAKE(e->warden));
+    (void)uv_timer_stop(&e->resume_more);
+    edge_load_changed(e);
     for (struct session *s = e->sessions, *next; s != NULL; s = next) {
         next = s->next;
         session_warden_lost(s);
@@ -124,6 +129,23 @@ static void on_end(void *owner, struct channel *c, const char *reason)
     (void)c;
     log_event(LOG_WARN, "warden-lost", LOG_TEXT("reason", reason));
     lose_warden(e);
+}
+
+/* Thousands of open sessions are told in portions that the channel takes: it must not be given up.
+ */
+static void resume_some(uv_timer_t *timer)
+{
+    struct edge *e = timer->data;
+
+    for (struct session *s = e->sessions; s != NULL && e->warden != NULL; s = s->next) {
+        if (s->state != SESSION_RELAY || s->is_allowed)
+            continue;
+        if (channel_queued(e->warden) > RESUME_QUEUE) {
+            (void)uv_timer_start(timer, resume_some, RESUME_EVERY_MS, 0);
+            return;
+        }
+        session_tell_resume(s);
+    }
 }
 
 void edge_warden_open(struct edge *e, int fd)
@@ -143,6 +165,5 @@ void edge_warden_open(struct edge *e, int fd)
     if (e->warden == NULL)
         return;
     channel_send(e->warden, WIRE_hello, &hello, -1);
-    for (struct session *s = e->sessions; s != NULL; s = s->next)
-        session_tell_resume(s);
+    resume_some(&e->resume_more);
 }

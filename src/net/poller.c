@@ -11,6 +11,7 @@
 struct poller {
     uv_poll_t poll;
     uv_prepare_t prepare; /* closes what is closing, just before the loop waits */
+    uv_check_t check;     /* … and just after, before timers can use the memory again */
     struct watch *closing;
     int epoll; /* owned */
 };
@@ -22,7 +23,7 @@ static void dispatch(const struct epoll_event *e)
 
     if (w->fd >= 0) /* not closed by an event before it in the same batch */
         w->on_event(w, is_broken || (e->events & EPOLLIN) != 0,
-                    is_broken || (e->events & EPOLLOUT) != 0);
+                    is_broken || (e->events & EPOLLOUT) != 0, is_broken);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -40,15 +41,23 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+static void close_all(struct poller *p)
 {
-    struct poller *p = prepare->data;
-
     while (p->closing != NULL) {
         struct watch *w = p->closing;
         p->closing = w->next;
         w->on_closed(w);
     }
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    close_all(prepare->data);
+}
+
+static void on_check(uv_check_t *check)
+{
+    close_all(check->data);
 }
 
 struct poller *poller_open(uv_loop_t *loop)
@@ -65,9 +74,11 @@ struct poller *poller_open(uv_loop_t *loop)
         return NULL;
     }
     (void)uv_prepare_init(loop, &p->prepare);
-    p->poll.data = p->prepare.data = p;
+    (void)uv_check_init(loop, &p->check);
+    p->poll.data = p->prepare.data = p->check.data = p;
     (void)uv_poll_start(&p->poll, UV_READABLE, on_poll);
     (void)uv_prepare_start(&p->prepare, on_prepare);
+    (void)uv_check_start(&p->check, on_check);
     return p;
 }
 

@@ -18,7 +18,7 @@ struct poller;
 
 struct watch {
     struct watch *next; /* among those that are closing */
-    void (*on_event)(struct watch *w, bool is_readable, bool is_writable);
+    void (*on_event)(struct watch *w, bool is_readable, bool is_writable, bool is_broken);
     void (*on_closed)(struct watch *w); /* the memory may go */
     int fd;                             /* -1: closed */
 };

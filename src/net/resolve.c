@@ -289,3 +289,21 @@ void resolver_prefer(struct resolver *r, const char *name, const struct addr *ad
         return;
     }
 }
+
+size_t resolver_count(struct resolver *r, const char *name)
+{
+    const struct host *h = find_host(r, name);
+
+    return h == NULL ? 0 : h->count;
+}
+
+void resolver_demote(struct resolver *r, const char *name)
+{
+    struct host *h = find_host(r, name);
+
+    if (h == NULL || h->count < 2)
+        return;
+    const struct addr bad = h->addresses[0];
+    memmove(&h->addresses[0], &h->addresses[1], (h->count - 1) * sizeof(bad));
+    h->addresses[h->count - 1] = bad;
+}

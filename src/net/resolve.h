@@ -31,6 +31,10 @@ MUST_USE enum err resolver_add(struct resolver *r, const char *host);
 void resolver_ask(struct resolver *r, struct resolve_query *q, const char *host);
 void resolver_cancel(struct resolver *r,
                      struct resolve_query *q); /* on_done is not called any more */
+/* How many addresses a name has now. */
+size_t resolver_count(struct resolver *r, const char *host);
+/* The address that goes first did not serve: it goes last from now on. */
+void resolver_demote(struct resolver *r, const char *host);
 /* This address answered: it goes first from now on. */
 void resolver_prefer(struct resolver *r, const char *host, const struct addr *address);
 

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define REKEYINGS_MAX 64 /* of one session */
+
 /* The readiness that the wishes come down to. */
 static uint8_t needed(const struct stream *s)
 {
@@ -19,14 +21,15 @@ static uint8_t needed(const struct stream *s)
 
 /* News that are not wanted now are kept: is_readable. A write is always tried before it is waited
  * for. */
-static void on_event(struct watch *w, bool is_readable, bool is_writable)
+static void on_event(struct watch *w, bool is_readable, bool is_writable, bool is_broken)
 {
     struct stream *s = (struct stream *)(void *)w;
     const uint8_t ready =
         (uint8_t)((is_readable ? STREAM_READ : 0) | (is_writable ? STREAM_WRITE : 0));
 
     s->is_readable = s->is_readable || is_readable;
-    if ((ready & needed(s)) != 0)
+    s->is_broken = s->is_broken || is_broken;
+    if (is_broken || (ready & needed(s)) != 0)
         s->on_ready(s);
 }
 
@@ -77,9 +80,32 @@ void stream_close(struct stream *s)
     poller_close(s->poller, &s->watch);
 }
 
+/* OpenSSL goes on inside one SSL_read for as long as such messages come, 40 µs each: a single
+ * client could keep everybody else waiting. Honest ones rekey once in many gigabytes. */
+static void on_tls_message(int is_sent, int version, int type, const void *message, size_t n,
+                           SSL *ssl, void *owner)
+{
+    struct stream *s = owner;
+    const uint8_t *p = message;
+
+    (void)version;
+    const bool is_rekeying =
+        is_sent == 0 && type == SSL3_RT_HANDSHAKE && n != 0 && p[0] == SSL3_MT_KEY_UPDATE;
+    const bool is_renegotiating =
+        is_sent != 0 && type == SSL3_RT_ALERT && n == 2 && p[1] == SSL_AD_NO_RENEGOTIATION;
+    if (!is_rekeying && !is_renegotiating)
+        return;
+    if (s->rekeyings < REKEYINGS_MAX)
+        s->rekeyings++;
+    else
+        SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN); /* SSL_read says that the peer has ended */
+}
+
 void stream_start_tls(struct stream *s, SSL *ssl)
 {
     s->ssl = ssl;
+    SSL_set_msg_callback(ssl, on_tls_message);
+    SSL_set_msg_callback_arg(ssl, s);
 }
 
 static void watch_writing(struct stream *s)
@@ -118,8 +144,11 @@ enum stream_handshake stream_handshake(struct stream *s)
 {
     errno = 0;
     const int r = SSL_do_handshake(s->ssl);
-    if (r == 1)
+    if (r == 1) {
+        ERR_clear_error(); /* what is left there would be taken for a later fault of another session
+                            */
         return HANDSHAKE_DONE;
+    }
     const int e = SSL_get_error(s->ssl, r);
     if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE)
         return HANDSHAKE_FAILED; /* the error queue is the caller's, for the log */
@@ -131,15 +160,18 @@ enum stream_handshake stream_handshake(struct stream *s)
 
 static ssize_t read_clear(struct stream *s, uint8_t *to, size_t n)
 {
-    const ssize_t r = recv(s->watch.fd, to, n, 0);
+    ssize_t r;
 
+    do
+        r = recv(s->watch.fd, to, n, 0);
+    while (r < 0 && errno == EINTR);
     if (r > 0)
         return r;
     if (r == 0)
         return STREAM_EOF;
     if (errno == EAGAIN)
         s->is_readable = false;
-    return errno == EAGAIN || errno == EINTR ? STREAM_AGAIN : STREAM_FAILED;
+    return errno == EAGAIN ? STREAM_AGAIN : STREAM_FAILED;
 }
 
 ssize_t stream_read(struct stream *s, uint8_t *to, size_t n)
@@ -159,11 +191,14 @@ ssize_t stream_read(struct stream *s, uint8_t *to, size_t n)
 
 static ssize_t write_clear(struct stream *s, const uint8_t *from, size_t n)
 {
-    const ssize_t r = send(s->watch.fd, from, n, MSG_NOSIGNAL);
+    ssize_t r;
 
+    do
+        r = send(s->watch.fd, from, n, MSG_NOSIGNAL);
+    while (r < 0 && errno == EINTR);
     if (r > 0)
         return r;
-    if (r < 0 && errno != EAGAIN && errno != EINTR)
+    if (r < 0 && errno != EAGAIN)
         return STREAM_FAILED;
     watch_writing(s);
     return STREAM_AGAIN;

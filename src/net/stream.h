@@ -25,7 +25,7 @@ struct stream {
     struct poller *poller; /* borrowed */
     SSL *ssl;              /* owned; NULL: clear */
     void *owner;           /* borrowed */
-    /* The socket is ready for something that was wanted. Read or write until AGAIN. */
+    /* The socket is ready for something that was wanted, or broken. Read or write until AGAIN. */
     void (*on_ready)(struct stream *s);
     void (*on_closed)(struct stream *s); /* the memory may go */
     uint8_t wanted;                      /* STREAM_READ | STREAM_WRITE: what the owner waits for */
@@ -33,8 +33,10 @@ struct stream {
     bool is_write_blocked_on_read;       /* … or the other way round */
     bool is_readable; /* the kernel may have octets: false saves the call that would say AGAIN */
     bool is_write_watched; /* a write has blocked once: the poller reports that too */
+    bool is_broken; /* the kernel has reported an error or a reset, which it does only once */
     bool is_closing;
-    bool is_shut; /* our side has ended */
+    bool is_shut;      /* our side has ended */
+    uint8_t rekeyings; /* TLS: how often the peer has asked for new keys or a new handshake */
 };
 
 /* Takes `fd` (non-blocking). ERR_IO: the descriptor is closed, the struct is as after on_closed. */

@@ -14,6 +14,7 @@ void tls_common_setup(SSL_CTX *ctx)
     (void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 1);
+    (void)SSL_CTX_set_options(ctx, SSL_OP_CLEANSE_PLAINTEXT); /* slots are used again by others */
     SSL_CTX_set_default_read_buffer_len(ctx, READ_AHEAD);
 }
 

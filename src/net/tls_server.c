@@ -12,11 +12,12 @@
 #define GROUPS          "X25519:P-256:P-384"
 #define SESSION_CONTEXT "postern"
 
-/* All certificates for the same names: one of each key type, OpenSSL chooses what the client knows.
- */
+/* A certificate, and beside it one of each other key type that is good for all of its names:
+ * OpenSSL chooses what the client knows. */
 struct identity {
-    SSL_CTX *ctx; /* owned */
-    X509 *leaf;   /* owned */
+    SSL_CTX *ctx;       /* owned */
+    X509 *leaf;         /* owned */
+    unsigned key_types; /* how many */
 };
 
 struct tls_server {
@@ -112,14 +113,16 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
         return SSL_TLSEXT_ERR_NOACK;
     if (t->count == 1) /* nothing to choose from: spare the look into the certificate */
         return SSL_TLSEXT_ERR_OK;
-    for (size_t i = 0; i < t->count; i++) {
-        if (X509_check_host(t->identities[i].leaf, name, 0, 0, NULL) == 1) {
-            (void)SSL_set_SSL_CTX(ssl, t->identities[i].ctx);
-            return SSL_TLSEXT_ERR_OK;
-        }
-    }
+    const struct identity *best = NULL;
+    for (size_t i = 0; i < t->count; i++)
+        if (X509_check_host(t->identities[i].leaf, name, 0, 0, NULL) == 1 &&
+            (best == NULL || t->identities[i].key_types > best->key_types))
+            best = &t->identities[i];
     /* An unknown name gets the first certificate: clients show a clearer error for it. */
-    return SSL_TLSEXT_ERR_NOACK;
+    if (best == NULL)
+        return SSL_TLSEXT_ERR_NOACK;
+    (void)SSL_set_SSL_CTX(ssl, best->ctx);
+    return SSL_TLSEXT_ERR_OK;
 }
 
 static SSL_CTX *new_context(const struct tls_server_conf *conf, struct tls_server *t)
@@ -138,7 +141,8 @@ static SSL_CTX *new_context(const struct tls_server_conf *conf, struct tls_serve
     if (SSL_CTX_set_min_proto_version(ctx, minimum) == 1 &&
         SSL_CTX_set_cipher_list(ctx, conf->ciphers) == 1 &&
         SSL_CTX_set_ciphersuites(ctx, conf->ciphersuites) == 1 &&
-        SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 && SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
+        SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 && SSL_CTX_set_dh_auto(ctx, 1) == 1 &&
+        SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
         SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1 &&
         SSL_CTX_set_session_id_context(ctx, (const unsigned char *)SESSION_CONTEXT,
                                        sizeof(SESSION_CONTEXT) - 1) == 1)
@@ -183,48 +187,79 @@ static bool add_certificate(SSL_CTX *ctx, X509 *leaf, struct view certificate, s
     return is_added;
 }
 
-static bool has_same_names(X509 *a, X509 *b)
+/* Is `other` good for every DNS name of `leaf`? A wildcard only where `other` has it too. */
+static bool covers(X509 *other, X509 *leaf)
 {
-    GENERAL_NAMES *names[2] = { X509_get_ext_d2i(a, NID_subject_alt_name, NULL, NULL),
-                                X509_get_ext_d2i(b, NID_subject_alt_name, NULL, NULL) };
-    bool is_same = sk_GENERAL_NAME_num(names[0]) == sk_GENERAL_NAME_num(names[1]);
+    GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    bool is_covered = sk_GENERAL_NAME_num(names) > 0;
 
-    for (int i = 0; is_same && i < sk_GENERAL_NAME_num(names[0]); i++)
-        is_same = GENERAL_NAME_cmp(sk_GENERAL_NAME_value(names[0], i),
-                                   sk_GENERAL_NAME_value(names[1], i)) == 0;
-    GENERAL_NAMES_free(names[0]);
-    GENERAL_NAMES_free(names[1]);
-    return is_same;
+    for (int i = 0; is_covered && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_DNS)
+            continue;
+        const char *text = (const char *)ASN1_STRING_get0_data(name->d.dNSName);
+        const size_t n = (size_t)ASN1_STRING_length(name->d.dNSName);
+        is_covered = X509_check_host(other, text, n, 0, NULL) == 1;
+    }
+    GENERAL_NAMES_free(names);
+    return is_covered;
 }
 
-/* The identity whose names the leaf has, or a new one. */
-static struct identity *identity_for(struct tls_server *t, const struct tls_server_conf *conf,
-                                     X509 *leaf)
+static int key_type(X509 *leaf)
 {
-    for (size_t i = 0; i < t->count; i++)
-        if (has_same_names(t->identities[i].leaf, leaf))
-            return &t->identities[i];
-    struct identity *fresh = &t->identities[t->count];
-    fresh->ctx = new_context(conf, t);
-    if (fresh->ctx == NULL)
-        return NULL;
-    (void)X509_up_ref(leaf);
-    fresh->leaf = leaf;
-    t->count++;
-    return fresh;
+    return EVP_PKEY_get_base_id(X509_get0_pubkey(leaf));
 }
 
-static bool load_certificate(struct tls_server *t, const struct tls_server_conf *conf, size_t i)
+static X509 *read_leaf(struct view certificate)
 {
-    BIO *pem = bio_of(conf->certificates[i]);
+    BIO *pem = bio_of(certificate);
     X509 *leaf = pem == NULL ? NULL : PEM_read_bio_X509(pem, NULL, NULL, NULL);
-    struct identity *identity = leaf == NULL ? NULL : identity_for(t, conf, leaf);
-    const bool is_loaded =
-        identity != NULL &&
-        add_certificate(identity->ctx, leaf, conf->certificates[i], conf->keys[i]);
 
-    X509_free(leaf);
     BIO_free(pem);
+    return leaf;
+}
+
+/* The i-th certificate with those of other key types that may stand in for it. */
+static bool make_identity(struct tls_server *t, const struct tls_server_conf *conf, X509 **leaves,
+                          size_t i)
+{
+    struct identity *identity = &t->identities[i];
+    int types[8] = { key_type(leaves[i]) };
+
+    identity->ctx = new_context(conf, t);
+    if (identity->ctx == NULL ||
+        !add_certificate(identity->ctx, leaves[i], conf->certificates[i], conf->keys[i]))
+        return false;
+    (void)X509_up_ref(leaves[i]);
+    identity->leaf = leaves[i];
+    identity->key_types = 1;
+    for (size_t other = 0; other < conf->count; other++) {
+        bool is_new = identity->key_types < COUNT_OF(types) && covers(leaves[other], leaves[i]);
+        for (unsigned k = 0; k < identity->key_types; k++)
+            is_new = is_new && types[k] != key_type(leaves[other]);
+        if (!is_new)
+            continue;
+        if (!add_certificate(identity->ctx, leaves[other], conf->certificates[other],
+                             conf->keys[other]))
+            return false;
+        types[identity->key_types++] = key_type(leaves[other]);
+    }
+    return true;
+}
+
+static bool load_all(struct tls_server *t, const struct tls_server_conf *conf)
+{
+    X509 **leaves = mem_array(conf->count, sizeof(*leaves));
+    bool is_loaded = leaves != NULL;
+
+    for (size_t i = 0; is_loaded && i < conf->count; i++)
+        is_loaded = (leaves[i] = read_leaf(conf->certificates[i])) != NULL;
+    t->count = conf->count;
+    for (size_t i = 0; is_loaded && i < conf->count; i++)
+        is_loaded = make_identity(t, conf, leaves, i);
+    for (size_t i = 0; leaves != NULL && i < conf->count; i++)
+        X509_free(leaves[i]);
+    mem_free(leaves);
     return is_loaded;
 }
 
@@ -236,11 +271,8 @@ struct tls_server *tls_server_new(const struct tls_server_conf *conf, char *why)
         ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     if (t != NULL)
         t->identities = mem_array(conf->count, sizeof(*t->identities));
-    bool is_loaded =
-        ticket_cipher != NULL && t != NULL && t->identities != NULL && conf->count != 0;
-    for (size_t i = 0; is_loaded && i < conf->count; i++)
-        is_loaded = load_certificate(t, conf, i);
-    if (is_loaded)
+    if (ticket_cipher != NULL && t != NULL && t->identities != NULL && conf->count != 0 &&
+        load_all(t, conf))
         return t;
     (void)tls_failure(NULL, why, 256);
     tls_server_free(t);

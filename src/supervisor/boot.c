@@ -59,6 +59,15 @@ static void connect_pair(struct child *edge, struct child *warden)
     (void)close(fds[1]);
 }
 
+void boot_reconnect(struct house *h, struct child *edge)
+{
+    struct child *warden = h->warden.child;
+
+    if (edge->role->peer == ROLE_WARDEN && edge->channel != NULL && warden != NULL &&
+        warden->channel != NULL && !warden->is_draining)
+        connect_pair(edge, warden);
+}
+
 static void send_start(struct child *c)
 {
     const struct wire_boot_start m = { .edge = c->id, .generation = c->generation };

@@ -24,6 +24,13 @@ static void on_ready(struct child *c)
     house_serving(c->house);
 }
 
+static void on_load(struct child *c, const struct wire_load *load)
+{
+    c->sessions = load->sessions;
+    if (load->is_orphaned)
+        boot_reconnect(c->house, c);
+}
+
 static void on_message(void *owner, struct channel *channel, const struct wire_message *m,
                        const union wire_any *any, int fd)
 {
@@ -34,7 +41,7 @@ static void on_message(void *owner, struct channel *channel, const struct wire_m
     if (m->number == WIRE_ready)
         on_ready(c);
     else if (m->number == WIRE_load)
-        c->sessions = any->load.sessions;
+        on_load(c, &any->load);
     clock_arm(c->house);
 }
 

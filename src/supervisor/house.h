@@ -88,6 +88,8 @@ void children_reap(struct house *h);
 
 /* ---- boot.c */
 void boot_edge(struct house *h, struct child *c, const struct generation *g);
+/* An edge has lost its verdict channel while the warden lives: a new one. */
+void boot_reconnect(struct house *h, struct child *edge);
 void boot_warden(struct house *h, struct child *c, const struct generation *g);
 void boot_tickets_all(struct house *h);
 

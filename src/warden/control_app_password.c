@@ -50,6 +50,12 @@ static void check_mailbox_password(struct request *r, const struct conf_upstream
         request_fail(r, ERR_INVALID,
                      "no upstream serves %s: see upstreams.*.domains in the configuration",
                      r->account);
+    else if (u->login == CONF_LOGIN_PASSTHROUGH)
+        request_fail(r, ERR_DENIED,
+                     "upstream %s is logged in to with what the client sends, and an app password "
+                     "is nothing to it: set login = \"sealed\" or \"master\" for it in the "
+                     "configuration and reload",
+                     u->name);
     else if (is_sealing(u) && password.n == 0)
         request_fail(r, ERR_INVALID,
                      "upstream %s is logged in to with the mailbox password, which is sealed "

@@ -98,6 +98,7 @@ void control_changed(struct request *r)
 {
     rows_forget(r->w->rows);
     throttle_forget_answers(r->w->throttle);
+    stale_forget(r->w->stale);
 }
 
 void request_revoked(struct request *r)

@@ -47,11 +47,12 @@ enum err core_open(struct warden *w)
     w->throttle = throttle_new(&throttle);
     w->reuse = reuse_new(&w->keys, CORE_REUSE);
     w->rows = rows_new(&w->keys);
+    w->stale = stale_new(&w->keys, CORE_STALE);
     w->uses = memo_new(CORE_USES, sizeof(uint64_t));
     w->registry = registry_new();
     w->writer = writer_new(&writer);
-    if (w->throttle == NULL || w->reuse == NULL || w->rows == NULL || w->uses == NULL ||
-        w->registry == NULL || w->writer == NULL)
+    if (w->throttle == NULL || w->reuse == NULL || w->rows == NULL || w->stale == NULL ||
+        w->uses == NULL || w->registry == NULL || w->writer == NULL)
         return ERR_MEMORY;
     w->parts = (struct verdict_parts){
         .config = w->config,
@@ -71,6 +72,7 @@ void core_close(struct warden *w)
     writer_free(w->writer);
     registry_free(w->registry);
     memo_free(w->uses);
+    stale_free(w->stale);
     rows_free(w->rows);
     reuse_free(w->reuse);
     throttle_free(w->throttle);

@@ -9,12 +9,14 @@
 #include "warden/judgement.h"
 #include "warden/metrics.h"
 #include "warden/registry.h"
+#include "warden/stale.h"
 #include "warden/verdict.h"
 #include "warden/writer.h"
 
 #define CORE_TABLE 65536 /* entries of each bounded table of the throttle: 2 to 6 MB when full */
 #define CORE_USES  4096  /* app passwords whose last use was written a moment ago */
 #define CORE_REUSE 4096  /* one-time codes in their reuse window */
+#define CORE_STALE 4096  /* app passwords whose sealed password was refused upstream */
 
 struct link;
 struct hearing;
@@ -32,6 +34,7 @@ struct warden {
     struct throttle *throttle;         /* owned */
     struct reuse *reuse;               /* owned */
     struct rows *rows;                 /* owned */
+    struct stale *stale;               /* owned */
     struct memo *uses;                 /* owned; of record.c */
     struct registry *registry;         /* owned */
     struct writer *writer;             /* owned */

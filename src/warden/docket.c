@@ -78,8 +78,10 @@ void docket_forget(struct link *l)
 bool docket_is_alert(struct warden *w, enum verdict v, enum answer answer, struct view account,
                      const struct addr *source)
 {
-    return v == VERDICT_REFUSE && answer == WIRE_ANSWER_REFUSE_PASSWORD &&
-           w->config->portal.url[0] != '\0' &&
+    const bool is_of_use = answer == WIRE_ANSWER_STALE || (answer == WIRE_ANSWER_REFUSE_PASSWORD &&
+                                                           w->config->portal.url[0] != '\0');
+
+    return v == VERDICT_REFUSE && is_of_use &&
            throttle_alert(w->throttle, account, source, core_now_ms(w));
 }
 
@@ -126,6 +128,14 @@ static void demote(struct judgement *j, enum reason why)
     j->is_upstream_judge = false;
 }
 
+/* A proven app password, but the upstream would only refuse what it has sealed once more. */
+static void spare_upstream(struct judgement *j)
+{
+    j->verdict = VERDICT_REFUSE;
+    j->answer = WIRE_ANSWER_STALE;
+    j->reason = REASON_KNOWN_STALE;
+}
+
 /* The judgement is made: registered, recorded, told. The hearing is over. */
 static void give(struct hearing *h)
 {
@@ -136,6 +146,9 @@ static void give(struct hearing *h)
     enum reason why;
 
     delist(h);
+    if (l != NULL && j->verdict == VERDICT_ALLOW && j->is_stale_possible &&
+        stale_holds(w->stale, j->app_password, now_ms))
+        spare_upstream(j);
     if (l != NULL && j->verdict == VERDICT_ALLOW && !sessions_admit(l, j, &why))
         demote(j, why);
     verdict_settle(&w->parts, j, now_ms);

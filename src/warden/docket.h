@@ -17,7 +17,8 @@ void docket_forget(struct link *l); /* nobody waits for its answers any more */
 /* Sends the verdict of `session` with nothing but how it is refused. */
 void docket_refuse(struct link *l, uint64_t session, enum verdict v, enum answer answer,
                    bool is_alert);
-/* May an ALERT with the portal's URL go along with this refusal? Counts it. */
+/* May an ALERT go along with this refusal: "here you need an app password", with the portal's URL,
+ * or to the owner of a stale one? Counts it. */
 bool docket_is_alert(struct warden *w, enum verdict v, enum answer answer, struct view account,
                      const struct addr *source);
 

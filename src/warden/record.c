@@ -59,12 +59,15 @@ static bool is_worth_an_event(struct warden *w, const struct judgement *j)
 {
     if (j->reason == REASON_THROTTLED_SOURCE || j->reason == REASON_THROTTLED_ACCOUNT)
         return throttle_is_news(w->throttle, &j->source, core_now_ms(w));
-    return j->reason != REASON_KNOWN_SECRET; /* one failure, one event */
+    /* One failure, one event. */
+    return j->reason != REASON_KNOWN_SECRET && j->reason != REASON_KNOWN_STALE;
 }
 
 void record_verdict(struct warden *w, const struct judgement *j)
 {
-    const enum event_kind kind = j->verdict == VERDICT_LATER ? EVENT_LATER : EVENT_REFUSED;
+    const enum event_kind kind = j->verdict == VERDICT_LATER      ? EVENT_LATER
+                                 : j->answer == WIRE_ANSWER_STALE ? EVENT_STALE
+                                                                  : EVENT_REFUSED;
     char source[STORE_NETWORK];
 
     if (j->is_bound)

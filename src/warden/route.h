@@ -12,7 +12,8 @@
 /* What a sealed mailbox password is bound to: the app password `id` of `account`. */
 void route_seal_context(const char *account, const char *id, struct buf *out);
 /* Sets upstream_* and is_upstream_judge, is_stale_possible of an allowed judgement. False: there is
- * no way, a fault of ours (reason is set), so the verdict is "later". */
+ * no way (reason is set): a fault of ours, so the verdict is "later"; but REASON_NOTHING_SEALED is
+ * mended by a new app password, which its owner has to be told. */
 MUST_USE bool route_choose(const struct verdict_parts *parts, struct judgement *j);
 
 #endif

@@ -101,6 +101,8 @@ static void accepted(struct link *l, struct session *s)
     const enum reason observed = s->pending->observed;
 
     throttle_leave(l->w->throttle, &s->pending->ticket, THROTTLE_GOOD, core_now_ms(l->w));
+    if (s->pending->is_stale_possible)
+        stale_taken(l->w->stale, s->credential);
     mem_free(s->pending);
     s->pending = NULL;
     s->state = SESSION_LIVE;
@@ -122,6 +124,7 @@ static void refused(struct link *l, struct session *s)
     } else if (p->is_stale_possible) {
         /* The app password was good: its owner may know. */
         answer = WIRE_ANSWER_STALE;
+        stale_refused(w->stale, s->credential, core_now_ms(w));
         record_failure(w, s, EVENT_STALE, REASON_STALE);
     } else {
         v = VERDICT_LATER;
@@ -242,26 +245,54 @@ struct resumed {
         uint64_t session;
         char account[STORE_NAME];
         char app_password[STORE_PUBLIC_ID]; /* "": another credential */
+        uint64_t lease;                     /* 0: likewise */
         bool is_revoked;
     } rows[SESSIONS_RESUMED];
 };
 
+static bool is_app_password_gone(struct store *store, const struct resumed_row *row)
+{
+    struct store_app_password p;
+    const enum err e = store_app_password_find(store, row->app_password, &p);
+    const bool is_gone = e == ERR_NOT_FOUND || (e == ERR_OK && strcmp(p.account, row->account) != 0);
+
+    secret_wipe(&p, sizeof(p));
+    return is_gone;
+}
+
+struct lease_hunt {
+    uint64_t id;
+    bool is_found;
+};
+
+static bool hunt_lease(void *arg, const struct store_lease *l)
+{
+    struct lease_hunt *hunt = arg;
+
+    hunt->is_found = l->id == hunt->id;
+    return !hunt->is_found;
+}
+
+/* Revoked, that is: a lease that has only expired meanwhile ends no session. */
+static bool is_lease_gone(struct store *store, const struct resumed_row *row)
+{
+    struct lease_hunt hunt = { .id = row->lease };
+
+    return store_lease_list(store, row->account, 0, hunt_lease, &hunt) == ERR_OK && !hunt.is_found;
+}
+
 static void look_up(struct job *job)
 {
     struct resumed *r = (struct resumed *)job;
+    struct store *store = r->w->store;
 
     for (size_t i = 0; i < r->n; i++) {
         struct resumed_row *row = &r->rows[i];
         struct store_account a;
-        struct store_app_password p;
-        enum err e = store_account_find(r->w->store, row->account, &a);
-        row->is_revoked = e == ERR_OK && !a.is_enabled;
-        if (row->is_revoked || row->app_password[0] == '\0')
-            continue;
-        e = store_app_password_find(r->w->store, row->app_password, &p);
         row->is_revoked =
-            e == ERR_NOT_FOUND || (e == ERR_OK && (strcmp(p.account, row->account) != 0));
-        secret_wipe(&p, sizeof(p));
+            (store_account_find(store, row->account, &a) == ERR_OK && !a.is_enabled) ||
+            (row->app_password[0] != '\0' && is_app_password_gone(store, row)) ||
+            (row->lease != 0 && is_lease_gone(store, row));
     }
 }
 
@@ -299,6 +330,7 @@ static bool look_up_later(struct warden *w, const struct session *s)
     event_copy(row->account, sizeof(row->account), view_text(session_account(s)));
     if (s->is_app_password)
         event_copy(row->app_password, sizeof(row->app_password), view_text(s->credential));
+    row->lease = s->lease;
     if (w->resumed->n == SESSIONS_RESUMED)
         sessions_tick(w);
     return true;

@@ -29,6 +29,7 @@ struct stamp {
 struct throttle {
     struct throttle_conf conf;
     struct memo *sources, *accounts, *pairs; /* owned, of struct bucket  */
+    struct memo *devices;                    /* owned, of struct bucket: wrong app passwords */
     struct memo *familiar;                   /* owned, of struct stamp   */
     struct memo *secrets;                    /* owned, of secret_seen    */
     struct memo *alerts, *news;              /* owned, of struct stamp   */
@@ -45,12 +46,13 @@ struct throttle *throttle_new(const struct throttle_conf *conf)
     t->sources = memo_new(conf->capacity, sizeof(struct bucket));
     t->accounts = memo_new(conf->capacity, sizeof(struct bucket));
     t->pairs = memo_new(conf->capacity, sizeof(struct bucket));
+    t->devices = memo_new(conf->capacity, sizeof(struct bucket));
     t->familiar = memo_new(conf->capacity, sizeof(struct stamp));
     t->secrets = memo_new(conf->capacity, sizeof(struct secret_seen));
     t->alerts = memo_new(conf->capacity, sizeof(struct stamp));
     t->news = memo_new(conf->capacity, sizeof(struct stamp));
-    if (t->sources == NULL || t->accounts == NULL || t->pairs == NULL || t->familiar == NULL ||
-        t->secrets == NULL || t->alerts == NULL || t->news == NULL) {
+    if (t->sources == NULL || t->accounts == NULL || t->pairs == NULL || t->devices == NULL ||
+        t->familiar == NULL || t->secrets == NULL || t->alerts == NULL || t->news == NULL) {
         throttle_free(t);
         return NULL;
     }
@@ -64,6 +66,7 @@ void throttle_free(struct throttle *t)
     memo_free(t->sources);
     memo_free(t->accounts);
     memo_free(t->pairs);
+    memo_free(t->devices);
     memo_free(t->familiar);
     memo_free(t->secrets);
     memo_free(t->alerts);
@@ -118,13 +121,9 @@ static void drain(const struct throttle *t, struct bucket *b, uint32_t limit, ui
 {
     const uint64_t passed_ms = now_ms > b->at_ms ? now_ms - b->at_ms : 0;
     const uint64_t window_ms = t->conf.window_s == 0 ? 1 : (uint64_t)t->conf.window_s * 1000;
+    const uint64_t drained = passed_ms < window_ms ? passed_ms * limit * ONE / window_ms : b->level;
 
-    if (passed_ms >= window_ms)
-        b->level = 0;
-    else if (passed_ms * limit * ONE / window_ms >= b->level)
-        b->level = 0;
-    else
-        b->level -= passed_ms * limit * ONE / window_ms;
+    b->level -= drained < b->level ? drained : b->level;
     b->at_ms = now_ms;
 }
 
@@ -138,11 +137,12 @@ static bool is_over(const struct throttle *t, struct bucket *b, uint32_t limit, 
            b->level + ((uint64_t)b->in_flight + 1) * ONE > ((uint64_t)limit + burst) * ONE;
 }
 
-/* Each try has one bucket or two; `visit` sees each with its limit. */
+/* Each try has one bucket or two. */
 struct held {
     struct bucket *bucket;
     uint32_t limit, burst;
     enum throttle_answer answer;
+    bool is_lenient; /* never fuller than its limit, and keeps nobody of this kind out */
 };
 
 static size_t buckets_of(struct throttle *t, const struct throttle_ticket *k, struct held held[2])
@@ -150,15 +150,19 @@ static size_t buckets_of(struct throttle *t, const struct throttle_ticket *k, st
     size_t n = 0;
 
     if (k->is_familiar && !k->is_device) {
-        held[n++] =
-            (struct held){ memo_put(t->pairs, k->pair), t->conf.per_account, 0, THROTTLE_ACCOUNT };
+        held[n++] = (struct held){ memo_put(t->pairs, k->pair), t->conf.per_account, 0,
+                                   THROTTLE_ACCOUNT, false };
         return n;
     }
     held[n++] = (struct held){ memo_put(t->sources, k->source), t->conf.per_source, THROTTLE_BURST,
-                               THROTTLE_SOURCE };
-    if (!k->is_device)
+                               THROTTLE_SOURCE, k->is_device };
+    if (k->is_device)
+        held[n++] = (struct held){ memo_put(t->devices, k->source),
+                                   t->conf.per_source * THROTTLE_DEVICES, THROTTLE_BURST,
+                                   THROTTLE_SOURCE, false };
+    else
         held[n++] = (struct held){ memo_put(t->accounts, k->account), t->conf.per_account, 0,
-                                   THROTTLE_ACCOUNT };
+                                   THROTTLE_ACCOUNT, false };
     return n;
 }
 
@@ -178,7 +182,8 @@ enum throttle_answer throttle_enter(struct throttle *t, const struct throttle_tr
     /* A familiar device is not shut out by its neighbours either; only its own typing counts. */
     const bool is_exempt = ret->is_device && ret->is_familiar;
     for (size_t i = 0; i < n && is_new && !is_exempt; i++)
-        if (is_over(t, held[i].bucket, held[i].limit, held[i].burst, now_ms))
+        if (!held[i].is_lenient &&
+            is_over(t, held[i].bucket, held[i].limit, held[i].burst, now_ms))
             return held[i].answer;
     /* Unguessable, so a storm of reconnecting devices need not queue for room. */
     ret->is_charged = is_new && !ret->is_device;
@@ -202,7 +207,8 @@ static void settle(struct throttle *t, const struct throttle_ticket *k, bool is_
         if (!is_failure || held[i].limit == 0)
             continue;
         drain(t, b, held[i].limit, now_ms);
-        b->level += ONE;
+        if (!held[i].is_lenient || b->level + ONE <= (uint64_t)held[i].limit * ONE)
+            b->level += ONE;
     }
 }
 
@@ -275,6 +281,6 @@ void throttle_befriend(struct throttle *t, struct view account, const struct add
 size_t throttle_count(const struct throttle *t)
 {
     return memo_count(t->sources) + memo_count(t->accounts) + memo_count(t->pairs) +
-           memo_count(t->familiar) + memo_count(t->secrets) + memo_count(t->alerts) +
-           memo_count(t->news);
+           memo_count(t->devices) + memo_count(t->familiar) + memo_count(t->secrets) +
+           memo_count(t->alerts) + memo_count(t->news);
 }

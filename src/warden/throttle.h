@@ -10,8 +10,10 @@
  * - A source that has logged in to the account is familiar: it has a bucket with the account to
  *   itself, and neither others' failures on the account nor its neighbours' (an office behind one
  *   address) shut it out.
- * - An app password (130 random bits) cannot be guessed: it counts for its source only, so that no
- *   attack on an account's name keeps its devices out.
+ * - An app password (130 random bits) cannot be guessed and costs microseconds to judge: it counts
+ *   for its source only, so that no attack on an account's name keeps its devices out, and is judged
+ *   although the source is over its limit, so that no neighbour keeps a new device out. Only wrong
+ *   app passwords themselves, THROTTLE_DEVICES times the limit of them, end that.
  *
  * Memory is bounded (memo.h). Time is an argument. Pure; runs in: warden, on the loop. */
 #ifndef POSTERN_WARDEN_THROTTLE_H
@@ -30,6 +32,8 @@
 #define THROTTLE_ALERT_MS  3600000 /* an ALERT at most once an hour per source and account */
 /* Guesses in flight from one source that are still honest: an office that comes back at once. */
 #define THROTTLE_BURST 64
+/* Times the source's limit: wrong app passwords of one source that are judged in a window. */
+#define THROTTLE_DEVICES 20
 
 struct throttle;
 

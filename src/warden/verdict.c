@@ -29,6 +29,13 @@ static void later(struct judgement *j, enum reason why)
     j->reason = why;
 }
 
+/* Waiting would not help, and who has proven the device may know what does. */
+static void stale(struct judgement *j)
+{
+    j->verdict = VERDICT_REFUSE;
+    j->answer = WIRE_ANSWER_STALE;
+}
+
 /* ---- ask: gate and throttle ----------------------------------------------------------- */
 
 static enum err copy_question(const struct verdict_parts *parts, struct judgement *j,
@@ -264,7 +271,10 @@ void verdict_work(const struct verdict_parts *parts, struct judgement *j)
         break;
     }
     if (!route_choose(parts, j)) {
-        later(j, j->reason);
+        if (j->reason == REASON_NOTHING_SEALED)
+            stale(j);
+        else
+            later(j, j->reason);
         return;
     }
     j->verdict = VERDICT_ALLOW;

@@ -154,6 +154,32 @@ static void parse_config(struct process *p)
         die("configuration", error.text);
 }
 
+static bool is_any(void *arg, const struct store_account *a)
+{
+    (void)a;
+    *(bool *)arg = true;
+    return false;
+}
+
+/* A new key would open nothing that the old one has sealed, and match no app password: people would
+ * be locked out, and nobody would know why. */
+static void need_key_of(const struct config *c, struct store *store)
+{
+    bool has_accounts = false;
+    const enum err e = store_account_list(store, 0, is_any, &has_accounts);
+
+    if (e != ERR_OK)
+        die(c->store.path, err_text(e));
+    if (!has_accounts)
+        return;
+    log_event(LOG_ERROR, "key-missing", LOG_TEXT("key", c->store.key),
+              LOG_TEXT("database", c->store.path),
+              LOG_TEXT("mend", "the database holds accounts whose secrets only this key opens: put "
+                               "its copy back (mode 0600, owned by the warden's user) or correct "
+                               "store.key; if it is lost, move the database away and enrol anew"));
+    _exit(1);
+}
+
 /* Below the sandbox: only what its profile lets through. */
 static void open_store(struct process *p)
 {
@@ -161,13 +187,15 @@ static void open_store(struct process *p)
     const struct store_conf conf = { .driver = w->config->store.driver,
                                      .path = w->config->store.path,
                                      .connections = DOCKET_THREADS };
-    enum err e = keys_load(w->config->store.key, &w->keys);
+    enum err e = store_open(&conf, &w->store);
 
     if (e != ERR_OK)
-        die(w->config->store.key, err_text(e));
-    e = store_open(&conf, &w->store);
-    if (e != ERR_OK)
         die(w->config->store.path, err_text(e));
+    if (access(w->config->store.key, F_OK) != 0)
+        need_key_of(w->config, w->store);
+    e = keys_load(w->config->store.key, &w->keys);
+    if (e != ERR_OK)
+        die(w->config->store.key, err_text(e));
     e = password_open(w->config, &w->passwords);
     if (e != ERR_OK)
         die("password.source", err_text(e));

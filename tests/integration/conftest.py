@@ -50,6 +50,12 @@ def binary():
 
 
 @pytest.fixture(scope="session")
+def is_sanitized(binary):
+    with open(binary, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+@pytest.fixture(scope="session")
 def cache():
     """What is fetched once and kept between runs; git ignores it."""
     return os.path.join(REPOSITORY, ".cache")

@@ -97,7 +97,7 @@ def test_every_refusal_takes_the_same_time(times):
 
 
 def test_a_leak_put_in_is_found(times):
-    """The same measured times, one kind two milliseconds later: each comparison with it must tell."""
+    """The same times, one kind two milliseconds later: each comparison with it must tell."""
     for late, other in itertools.permutations(times, 2):
         assert difference([t + LEAK_S for t in times[late]], times[other]).is_leak, (late, other)
 

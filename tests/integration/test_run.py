@@ -19,8 +19,11 @@ from support.gates import Door
 
 RUN = os.path.join(REPOSITORY, "run")
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("POSTERN", "").find("asan") >= 0, reason="./run has the release build only")
+
+@pytest.fixture(autouse=True)
+def skip_sanitized(is_sanitized):
+    if is_sanitized:
+        pytest.skip("./run has the release build only")
 
 
 @pytest.fixture

@@ -115,6 +115,7 @@ class Dovecot:
         self.ports = {name: free_port(wanted.get(name, 0))
                       for name in ("imap", "imaps", "imap_proxied", "imaps_proxied")}
         self.child = None
+        self.changes = 0
         self.host = "localhost"
         self.run = os.path.join(self.folder, "run")
         if len(self.run) + LONGEST_SOCKET > UNIX_PATH_OCTETS:
@@ -143,6 +144,9 @@ class Dovecot:
                 f.write(f"{user}:{{PLAIN}}{password}\n")
             if os.geteuid() == 0:
                 os.fchown(f.fileno(), owner.pw_uid, owner.pw_gid)
+        # Dovecot compares whole seconds: a second change within one must show as well.
+        self.changes += 1
+        os.utime(fresh, (time.time(), time.time() + self.changes))
         os.replace(fresh, path)
         return path
 

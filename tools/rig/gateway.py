@@ -13,6 +13,8 @@ from .process import Child, RigError, is_listening
 
 EDGE_UID = 61001
 WARDEN_UID = 61002
+# The rig's Dovecot refuses at once; before a real one the default is longer than its delay.
+REFUSAL_DELAY = "500ms"
 SANITIZER = re.compile(r"ERROR: (Address|Leak|Undefined)\w*Sanitizer|runtime error:|"
                        r"SUMMARY: \w+Sanitizer")
 
@@ -47,6 +49,7 @@ class Gateway:
         self.control = os.path.join(self.folder, "control")
         self.state = os.path.join(self.folder, "state")
         self.settings = {"state": self.state, "control": self.control, **settings}
+        self.settings["session"] = {"refusal_delay": REFUSAL_DELAY, **settings.get("session", {})}
         if os.geteuid() == 0:
             self.settings["users"] = {"edge": str(EDGE_UID), "warden": str(WARDEN_UID)}
         self.child = None

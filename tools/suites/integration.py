@@ -6,15 +6,14 @@ The two runs go side by side: most of the time they wait for timers. What measur
 
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 import xml.etree.ElementTree as xml
 
 from .meson import SANITIZER_ENVIRONMENT, compile_in
 
-PYTEST = ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rN",
-          "--tb=short", "--no-header"]
+PYTEST = ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-rN",
+          "--tb=short", "--no-header", "--no-summary", "-W", "ignore"]
 
 
 def prepare(report, repository):
@@ -64,7 +63,21 @@ class Run:
             report.add(f"{self.name}: integration", False, "".join(self.lines[-60:]))
 
 
-def run(report, repository):
+def run(report, repository, beside=None):
+    """`beside` runs in a thread while the servers wait; it ends before the quiet part."""
+    other = threading.Thread(target=beside) if beside else None
+    if other:
+        other.start()
+    try:
+        _beside_each_other(report, repository)
+    finally:
+        if other:
+            other.join()
+    with report.part("integration that measures time (release, alone)"):
+        Run(repository, "build", "-m", "quiet").count(report)
+
+
+def _beside_each_other(report, repository):
     with report.part("integration (release and sanitizers side by side)"):
         runs = [Run(repository, "build", "-m", "not quiet"),
                 Run(repository, "build-asan", "-m", "not quiet",
@@ -76,6 +89,3 @@ def run(report, repository):
             for one in runs:
                 if one.popen.poll() is None:
                     one.popen.terminate()
-    with report.part("integration that measures time (release, alone)"):
-        Run(repository, "build", "-m", "quiet").count(report)
-    sys.stdout.flush()

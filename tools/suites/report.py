@@ -1,6 +1,7 @@
 """Counts what passed and what failed, shows progress as it comes and the failures at the end."""
 
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
@@ -12,16 +13,24 @@ class Report:
         self.passed = 0
         self.failed = 0
         self.failures = []
+        self.lock = threading.Lock()
+        self.here = threading.local()  # what the part of this thread has counted
+
+    def _count(self, is_passed):
+        with self.lock:
+            self.passed += is_passed
+            self.failed += not is_passed
+        passed, failed = getattr(self.here, "counted", (0, 0))
+        self.here.counted = (passed + is_passed, failed + (not is_passed))
 
     def say(self, text):
         print(text, flush=True)
 
     def add(self, name, is_passed, output=""):
         """One test; the output of a failed one is kept for the end."""
+        self._count(is_passed)
         if is_passed:
-            self.passed += 1
             return
-        self.failed += 1
         self.failures.append((name, output))
         self.say(f"   FAILED {name}")
 
@@ -29,10 +38,11 @@ class Report:
     def part(self, name):
         """Shows a part of a suite with its time and what it counted."""
         self.say(f"-- {name} …")
-        began, passed, failed = time.monotonic(), self.passed, self.failed
+        began = time.monotonic()
+        self.here.counted = (0, 0)
         yield
-        self.say(f"   {name}: {self.passed - passed} passed, {self.failed - failed} failed"
-                 f" in {time.monotonic() - began:.0f} s")
+        passed, failed = self.here.counted
+        self.say(f"   {name}: {passed} passed, {failed} failed in {time.monotonic() - began:.0f} s")
 
     def close(self, took_s):
         for name, output in self.failures:

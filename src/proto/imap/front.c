@@ -282,7 +282,8 @@ static void answer(struct front *f, enum front_answer answer, bool is_alert, str
         imap_front_tagged(f, "NO [AUTHENTICATIONFAILED] Authentication failed", out);
         break;
     case ANSWER_STALE: /* only its owner can have presented it, so it may say why */
-        put_alert(f, "NO", "The mailbox password has changed; make a new app password", out);
+        if (is_alert)
+            put_alert(f, "NO", "The mailbox password has changed; make a new app password", out);
         imap_front_tagged(f, "NO [AUTHENTICATIONFAILED] Authentication failed", out);
         break;
     case ANSWER_LATER:

@@ -47,9 +47,7 @@ static enum proxy_result parse_v2(struct view in, size_t *ret_used, struct proxy
             octets = 4;
         else if (family == FAMILY_TCP6)
             octets = 16;
-        else if (family == FAMILY_UNIX && length < 216)
-            return PROXY_BAD;
-        else if (family != FAMILY_UNKNOWN && family != FAMILY_UNIX)
+        else if (family == FAMILY_UNIX ? length < 216 : family != FAMILY_UNKNOWN)
             return PROXY_BAD;
         if (octets != 0 && length < 2 * octets + 4)
             return PROXY_BAD;

@@ -63,6 +63,7 @@
     REASON(SEAL_BROKEN, "sealed-password-unreadable")                                              \
     /* afterwards */                                                                               \
     REASON(STALE, "sealed-password-not-taken")                                                     \
+    REASON(KNOWN_STALE, "same-sealed-password-refused-before")                                     \
     REASON(MASTER_REFUSED, "upstream-refused-master")                                              \
     REASON(VERIFIED_REFUSED, "upstream-refused-verified-password")                                 \
     REASON(UPSTREAM, "upstream-unavailable")                                                       \
