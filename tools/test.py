@@ -19,6 +19,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUITES = {
     "unit": (meson.prepare_release, meson.run_release),
     "sanitizers": (meson.prepare_sanitizers, meson.run_sanitizers),
+    "memory": (meson.prepare_memory, meson.run_memory),
     "fuzz": (fuzz.prepare, fuzz.run),
     "lint": (lint.prepare, lint.run),
     "integration": (integration.prepare, integration.run),

@@ -261,7 +261,7 @@ static void on_handshake(struct upstream *u)
         return;
     }
     l->is_handshaking = false;
-    if (l->conf.protocol->login->tls_started != NULL)
+    if (strcmp(l->url->scheme, l->conf.protocol->scheme_starttls) == 0)
         l->conf.protocol->login->tls_started(l->machine, &l->output);
     note_spoken(u, true);
     if (flush(u))

@@ -10,6 +10,7 @@
 #include "warden/probe.h"
 #include "warden/sessions.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -191,7 +192,7 @@ static void open_store(struct process *p)
 
     if (e != ERR_OK)
         die(w->config->store.path, err_text(e));
-    if (access(w->config->store.key, F_OK) != 0)
+    if (access(w->config->store.key, F_OK) != 0 && errno == ENOENT)
         need_key_of(w->config, w->store);
     e = keys_load(w->config->store.key, &w->keys);
     if (e != ERR_OK)

@@ -4,6 +4,9 @@ Unknown account, wrong password, right password without a second factor, and an 
 factors are tried interleaved, each from a source of its own, so that neither drift of the machine
 nor the throttle tells them apart. tests/integration/test_timing_method.py shows on made-up times
 that the statistic sees a leak; here a leak is put into the real ones.
+
+A lease lets a password go on to the mail server, which takes its time to refuse it: Dovecot's two
+seconds must drown in Postern's own delay, and without that delay they must be found.
 """
 
 import itertools
@@ -14,11 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from rig.dovecot import Dovecot
 from support.timing import difference
 
 ROUNDS = int(os.environ.get("ORACLE_ROUNDS", "120"))
 LEAK_S = 0.002
 AT_ONCE = 8
+SLOW_ROUNDS = 24
+SLOW_AT_ONCE = 16  # they sleep
 
 pytestmark = pytest.mark.quiet
 
@@ -63,7 +69,7 @@ def timed(gate, user, secret, source):
     return took
 
 
-def measure(gate, makers, rounds):
+def measure(gate, makers, rounds, at_once=AT_ONCE):
     """kind → times; each round tries every kind once, in random order."""
     rng = random.Random(7)
     plan = []
@@ -73,7 +79,7 @@ def measure(gate, makers, rounds):
         plan += [(kind, *makers[kind](), f"127.{10 + number % 200}.{1 + number // 200}.9")
                  for kind in order]
     times = {kind: [] for kind in makers}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         results = pool.map(lambda p: (p[0], timed(gate, *p[1:])), plan)
         for kind, took in results:
             times[kind].append(took)
@@ -112,3 +118,49 @@ def test_repeated_secret_takes_the_same_time(gate):
     times = measure(gate, makers, ROUNDS)
     told = difference(times["known"], times["new"])
     assert not told.is_leak, str(told)
+
+
+# ---- behind a lease the mail server refuses, slowly -------------------------------------------
+
+@pytest.fixture(scope="module")
+def slow(base, authority):
+    """A Dovecot that waits before it refuses, as it does where nobody has changed that."""
+    users = {f"slow{n}@example.org": f"mailbox password {n}" for n in range(8)}
+    server = Dovecot(os.path.join(base, "slow"), authority, users, label="slow",
+                     failure_delay="2 secs").start()
+    yield server
+    server.stop()
+
+
+def leased_or_not(gates, slow, refusal_delay, rounds):
+    """Times of wrong passwords with a matching lease and without one."""
+    gate = gates.start(server=slow, upstreams={"mail": gates.upstream(slow)},
+                       session={"refusal_delay": refusal_delay},
+                       throttle={"per_source": 100_000, "per_account": 100_000})
+    users = list(slow.users)
+    for user in users:
+        gate.add_account(user)
+    for user in users[::2]:
+        gate.command("lease", "add", user, "--network", "127.0.0.0/8", "--for", "1h")
+    count = itertools.count()
+    makers = {
+        "matching lease": lambda: (random.choice(users[::2]), f"wrong password {next(count)}"),
+        "no lease": lambda: (random.choice(users[1::2]), f"wrong password {next(count)}"),
+    }
+    times = measure(gate, makers, rounds, SLOW_AT_ONCE)
+    gate.stop()
+    told = difference(times["matching lease"], times["no lease"])
+    print(f"refusal_delay {refusal_delay}: {told}; "
+          + ", ".join(f"{kind} {min(t):.3f} to {max(t):.3f} s" for kind, t in times.items()))
+    return told
+
+
+def test_a_lease_does_not_show_by_time(gates, slow):
+    told = leased_or_not(gates, slow, "3500ms", SLOW_ROUNDS)
+    assert not told.is_leak, str(told)
+
+
+def test_without_the_delay_a_lease_shows(gates, slow):
+    """The leak that is really in the program when its delay is taken away."""
+    told = leased_or_not(gates, slow, 0, SLOW_ROUNDS)
+    assert told.is_leak, str(told)

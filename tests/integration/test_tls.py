@@ -2,6 +2,8 @@
 
 import socket
 import ssl
+import subprocess
+import time
 
 import pytest
 
@@ -134,6 +136,28 @@ def test_no_renegotiation_and_no_compression(gate):
                check=False, input="R\n", timeout=20)
     assert "Secure Renegotiation IS supported" in done.stdout
     assert "no renegotiation" in done.stderr.lower() or done.returncode != 0
+
+
+def test_a_flood_of_key_updates_ends_the_session(gate):
+    """RFC 8446 §4.6.3 sets no bound to them, and each costs the receiver a key schedule."""
+    client = subprocess.Popen(["openssl", "s_client", "-connect",
+                               f"127.0.0.1:{gate.ports['imaps']}", "-tls1_3"],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    sent = 0
+    try:
+        while client.poll() is None and sent < 500:
+            client.stdin.write(b"k\n")  # one command of s_client a read of its
+            client.stdin.flush()
+            sent += 1
+            time.sleep(0.005)
+    except BrokenPipeError:
+        pass
+    client.kill()
+    client.wait()
+    assert 64 <= sent < 500
+    with gate.connect() as wire:
+        assert wire.line().startswith(b"* OK")
 
 
 def test_clear_text_on_the_tls_port_gets_no_word(gate):

@@ -8,7 +8,7 @@ from rig.dovecot import Dovecot
 from rig.gateway import CommandFailed
 from rig.process import free_port, run
 from rig.pki import Authority
-from support.faulty import Faulty
+from support.faulty import Faulty, Talk
 
 UNAVAILABLE = b"NO [UNAVAILABLE]"
 
@@ -174,4 +174,50 @@ def test_no_credential_is_sent_when_starttls_goes_wrong(gates, script):
         assert server.count >= 1
         heard = server.heard.upper()
         assert b"LOGIN" not in heard and b"AUTHENTICATE" not in heard, server.heard
+        gate.stop()
+
+
+# ---- another address, another URL -------------------------------------------------------------
+
+def close_at_once(talk):
+    talk.stream.close()
+
+
+def bye_at_once(talk):
+    talk.say(b"* BYE too busy\r\n")
+
+
+def hang(talk):
+    talk.drain()
+
+
+@pytest.mark.parametrize("is_tls,script", [(False, close_at_once), (True, bye_at_once),
+                                           (False, hang), (True, hang)],
+                         ids=["closes before TLS", "says BYE", "hangs before TLS",
+                              "hangs before the greeting"])
+def test_next_url_is_asked_when_one_does_not_serve(gates, authority, script, is_tls):
+    """As long as nothing of a credential has been said, another may be asked."""
+    with Faulty(authority, script, is_tls=is_tls) as faulty:
+        both = gates.upstream(connect_timeout="1s")
+        both["imap"] = [f"imaps://localhost:{faulty.port}", both["imap"]]
+        gate = gates.start(upstreams={"mail": both})
+        account = unverified(gate)
+        gate.opened(account).close()
+        assert faulty.count > 0
+        assert b"AUTHENTICATE" not in faulty.heard and b"LOGIN" not in faulty.heard
+        gate.stop()
+
+
+def test_no_other_is_asked_once_the_credential_was_said(gates, authority):
+    def lose(talk):
+        talk.say(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\r\n")
+        talk.line()
+
+    with Faulty(authority, lose) as faulty, Faulty(authority, Talk.serve_login) as second:
+        one = gates.upstream()
+        one["imap"] = [f"imaps://localhost:{faulty.port}", f"imaps://localhost:{second.port}"]
+        gate = gates.start(upstreams={"mail": one})
+        account = unverified(gate)
+        assert gate.attempt(account.user, account.app_password)[1].startswith(UNAVAILABLE)
+        assert second.count == 0
         gate.stop()

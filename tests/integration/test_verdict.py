@@ -1,18 +1,28 @@
 """What opens a mailbox and what does not: app passwords, codes, leases, policies, the throttle."""
 
 import base64
+import contextlib
 import os
+import signal
+import sqlite3
 import time
 
 import pytest
 
 from rig.dovecot import Dovecot
 from rig.gateway import seconds
+from rig.process import RigError
 from support import otp
 
 OK = b"OK"
 REFUSED = b"NO [AUTHENTICATIONFAILED]"
 LATER = b"NO [UNAVAILABLE]"
+
+
+def failures(server, user):
+    """The failed logins of a user in Dovecot's log."""
+    return [line for line in server.log_tail(1000).splitlines()
+            if "auth failed" in line and f"user=<{user}>" in line]
 
 
 def answer(gate, user, secret, source=None):
@@ -83,8 +93,46 @@ def test_changed_mailbox_password(gates, base, authority):
     assert said.startswith(b"NO"), said
     assert any(b"[ALERT]" in line for line in untagged) or b"password" in said.lower()
     assert any(row["account"] == account.user and row["reason"] for row in gate.events())
+    # A phone goes on trying: its owner was told, and the mail server is left alone.
+    for _ in range(5):
+        untagged, said = gate.attempt(account.user, account.app_password)
+        assert said.startswith(REFUSED) and not any(b"[ALERT]" in line for line in untagged)
+    assert len(failures(server, account.user)) == 1, server.log_tail(50)
+    # Something was done: perhaps that has mended it.
+    gate.command("account", "disable", account.user)
+    gate.command("account", "enable", account.user)
+    assert answer(gate, account.user, account.app_password).startswith(REFUSED)
+    assert len(failures(server, account.user)) == 2, server.log_tail(50)
+    server.set_password(account.user, "old one")
+    gate.command("account", "enable", account.user)
+    assert answer(gate, account.user, account.app_password).startswith(OK)
     gate.stop()
     server.stop()
+
+
+def test_no_app_password_where_none_can_work(gates):
+    gate = gates.start(upstreams={"mail": gates.upstream(login="passthrough")})
+    account = gate.account(has_app_password=False)
+    done = gate.command("app-password", "add", account.user, "--label", "x", "--json",
+                        stdin=account.password + "\n", check=False)
+    assert done.returncode != 0 and "pst_" not in done.stdout
+    assert 'set login = "sealed" or "master"' in done.stderr
+    gate.stop()
+
+
+def test_app_password_of_a_master_login_after_a_change_to_sealed(gates):
+    master = gates.upstream(login="master", master_user="postern-master",
+                            master_password="the master password")
+    gate = gates.start(upstreams={"mail": master})
+    account = gate.account()
+    assert answer(gate, account.user, account.app_password).startswith(OK)
+    gate.stop()
+    gate.settings["upstreams"]["mail"] = gates.upstream()
+    gate.start()
+    untagged, said = gate.attempt(account.user, account.app_password)
+    assert said.startswith(REFUSED) and any(b"new app password" in line for line in untagged)
+    assert any(row["reason"] == "no-sealed-password" for row in gate.events(account.user))
+    gate.stop()
 
 
 # ---- one-time codes ---------------------------------------------------------------------------
@@ -150,6 +198,27 @@ def test_lease_lets_the_bare_password_pass_from_its_network(gate):
     assert seconds(row["expires_at"]) > time.time() + 7 * 3600
     gate.command("lease", "revoke", str(row["id"]))
     assert answer(gate, account.user, account.password, "127.0.85.1").startswith(REFUSED)
+
+
+def test_lease_revoked_behind_a_warden_that_dies(gates):
+    """Killed between the commit and telling the edges: its successor finds out."""
+    gate = gates.start()
+    leased, other = gate.account(has_app_password=False), gate.account(has_app_password=False)
+    rows = {a.user: gate.row("lease", "add", a.user, "--network", "127.0.93.0/24", "--for", "8h")
+            for a in (leased, other)}
+    wires = {}
+    for account in (leased, other):
+        wire = wires[account.user] = gate.connect(source="127.0.93.1")
+        wire.line()
+        assert wire.login(account.user, account.password)[1].startswith(OK)
+    warden, = gate.role("warden")
+    os.kill(warden, signal.SIGSTOP)
+    with contextlib.closing(sqlite3.connect(os.path.join(gate.state, "postern.db"))) as db, db:
+        db.execute("DELETE FROM lease WHERE id = ?", (rows[leased.user]["id"],))
+    os.kill(warden, signal.SIGKILL)
+    assert wires[leased.user].is_closed(10)
+    assert wires[other.user].command("NOOP")[1].startswith(OK)
+    gate.stop()
 
 
 def test_lease_ends(gate):
@@ -229,6 +298,9 @@ def test_a_guessing_source_is_told_later_and_others_are_not(gates):
     else:
         pytest.fail("thirty guesses from one place and never told to wait")
     assert answer(gate, "someone@example.org", "guess", "127.3.90.2").startswith(LATER)
+    # A neighbour of the guesser that has never logged in: an app password is no guess.
+    assert answer(gate, account.user, account.app_password, "127.3.90.2").startswith(OK)
+    assert answer(gate, account.user, "pst_" + "0" * 37, "127.3.90.2").startswith(REFUSED)
     assert answer(gate, account.user, account.app_password, "127.4.91.1").startswith(OK)
     gate.stop()
 
@@ -271,6 +343,24 @@ def test_a_copy_of_the_database_gives_nothing_away(gates):
     assert account.user.encode() in b"".join(
         open(os.path.join(gate.state, n), "rb").read() for n in os.listdir(gate.state)
         if n.endswith((".db", "-wal")))
+
+
+def test_no_new_key_for_an_old_database(gates):
+    gate = gates.start()
+    account = gate.account()
+    gate.stop()
+    key = os.path.join(gate.state, "key")
+    os.rename(key, key + ".away")
+    with pytest.raises(RigError):
+        gate.start(timeout_s=10)
+    gate.stop()
+    assert not os.path.exists(key)
+    assert any(row.get("event") == "key-missing" and row["key"] == key and "copy" in row["mend"]
+               for row in gate.log_rows()), gate.log()
+    os.rename(key + ".away", key)
+    gate.start()
+    assert answer(gate, account.user, account.app_password).startswith(OK)
+    gate.stop()
 
 
 def test_no_secret_in_log_or_events(gates):

@@ -266,6 +266,34 @@ static void test_app_password_checked(void **state)
     assert_int_equal(rig_events("app-password-revoked", NULL), 1);
 }
 
+/* Where the client's own password goes upstream an app password opens nothing: said at once. */
+static void test_app_password_passthrough(void **state)
+{
+    (void)state;
+    struct wire_app_password_add m = new_one("ann@pass.test");
+
+    m.is_unchecked = true;
+    assert_int_equal(add_account("ann@pass.test"), ERR_OK);
+    assert_int_equal(request(WIRE_app_password_add, &m), ERR_DENIED);
+    assert_non_null(strstr(answer.text, "set login = \"sealed\" or \"master\""));
+    assert_int_equal(answer.rows, 0);
+    assert_int_equal(rig_events("app-password-added", NULL), 0);
+}
+
+/* What an administrator does may have mended a stale app password. */
+static void test_stale_is_forgotten(void **state)
+{
+    (void)state;
+    const char *good = rig_app_password("ann@example.org", "old", NULL);
+    const struct rig_question phone = { .user = "ann", .secret = good };
+    const struct rig_frame f = rig_ask(rig.edge, &phone);
+
+    rig_outcome(rig.edge, f.session, OUTCOME_REFUSED);
+    assert_int_equal(rig_ask(rig.edge, &phone).answer, WIRE_ANSWER_STALE);
+    assert_int_equal(add_account("bob"), ERR_OK);
+    assert_int_equal(rig_ask(rig.edge, &phone).verdict, VERDICT_ALLOW);
+}
+
 /* Who hangs up while the upstream is asked gets nothing made. */
 static void test_hangs_up(void **state)
 {
@@ -480,6 +508,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_accounts), TEST(test_app_password_values), TEST(test_app_password_checked),
+        TEST(test_app_password_passthrough), TEST(test_stale_is_forgotten),
         TEST(test_hangs_up), TEST(test_totp_and_lease),      TEST(test_invitation),
         TEST(test_sessions), TEST(test_events_follow),       TEST(test_long_answer),
         TEST(test_status),   TEST(test_misbehaviour),        TEST(test_too_many_clients),

@@ -158,8 +158,8 @@ static void test_app_password_limits(void **state)
     judge("from there",
           &(struct rig_question){ .user = "ann", .secret = near, .source = "198.51.100.9" },
           &(struct expected){ .verdict = ALLOW });
-    expect("nothing sealed", "ann", rig_app_password("ann@example.org", NULL, NULL), LATER,
-           WIRE_ANSWER_LATER, REASON_NOTHING_SEALED);
+    expect("nothing sealed", "ann", rig_app_password("ann@example.org", NULL, NULL), REFUSE,
+           WIRE_ANSWER_STALE, REASON_NOTHING_SEALED);
     const char *late = rig_app_password("ann@example.org", "m", NULL);
     assert_int_equal(store_account_enable(rig.w.store, "ann@example.org", false), ERR_OK);
     expect("disabled", "ann", late, REFUSE, WIRE_ANSWER_REFUSE_DEVICE, REASON_ACCOUNT_DISABLED);

@@ -110,6 +110,7 @@ static void test_outcomes(void **state)
     assert_int_equal(rig_last(WIRE_verdict)->answer, WIRE_ANSWER_STALE);
     assert_int_equal(rig_events("sealed-password-stale", NULL), 1);
 
+    rig_pass_s(STALE_MS / 1000);
     f = rig_ask(rig.edge, &device);
     rig_outcome(rig.edge, f.session, OUTCOME_UNAVAILABLE);
     assert_int_equal(rig_last(WIRE_verdict)->verdict, VERDICT_LATER);
@@ -129,6 +130,44 @@ static void test_outcomes(void **state)
     /* Remembered: the upstream is not asked again. */
     assert_int_equal(rig_ask(rig.edge, &leased).verdict, VERDICT_REFUSE);
     assert_int_equal(registry_count(rig.w.registry), 0);
+}
+
+/* A phone that goes on with a stale app password costs the mailbox no failed login each time, its
+ * owner no ALERT each time, and is no guess. */
+static void test_stale_is_remembered(void **state)
+{
+    (void)state;
+    const char *good = rig_app_password("ann@example.org", "old", NULL);
+    const struct rig_question phone = { .user = "ann", .secret = good };
+    const struct rig_question away = { .user = "ann", .secret = good, .source = "198.51.100.1" };
+
+    struct rig_frame f = rig_ask(rig.edge, &phone);
+    assert_int_equal(f.verdict, VERDICT_ALLOW);
+    rig_outcome(rig.edge, f.session, OUTCOME_REFUSED);
+    assert_true(rig_last(WIRE_verdict)->is_alert);
+    for (int i = 0; i < 20; i++) {
+        f = rig_ask(rig.edge, &phone);
+        assert_int_equal(f.verdict, VERDICT_REFUSE);
+        assert_int_equal(f.answer, WIRE_ANSWER_STALE);
+        assert_false(f.is_alert);
+        assert_string_equal(f.secret, "");
+    }
+    assert_true(rig_ask(rig.edge, &away).is_alert);
+    assert_int_equal(rig_events("sealed-password-stale", NULL), 1);
+    assert_int_equal(registry_count(rig.w.registry), 0);
+    /* Somebody without the app password learns nothing of it. */
+    char wrong[64];
+    (void)snprintf(wrong, sizeof(wrong), "%s", good);
+    wrong[20] = wrong[20] == 'a' ? 'b' : 'a';
+    f = rig_ask(rig.edge, &(struct rig_question){ .user = "ann", .secret = wrong });
+    assert_int_equal(f.answer, WIRE_ANSWER_REFUSE_DEVICE);
+    rig_pass_s(3600);
+    f = rig_ask(rig.edge, &phone);
+    assert_int_equal(f.verdict, VERDICT_ALLOW);
+    assert_int_equal(rig_ask(rig.edge, &phone).verdict, VERDICT_REFUSE); /* one asks for all */
+    assert_true(rig_last(WIRE_verdict)->is_alert);                       /* the hour is over */
+    rig_outcome(rig.edge, f.session, OUTCOME_ACCEPTED);
+    (void)log_in(rig.edge, "ann", good);
 }
 
 /* Guesses behind a lease are counted, whoever judges. */
@@ -250,6 +289,11 @@ static void test_resume(void **state)
     const char *good = rig_app_password("ann@example.org", "m", NULL);
     char id[16];
     (void)snprintf(id, sizeof(id), "%.10s", good + 4);
+    const uint64_t lease = rig_lease("ann@example.org", "192.0.2.0/24", "");
+    const uint64_t others = rig_lease("bob@example.org", "192.0.2.0/24", "");
+    char leased[JUDGEMENT_CREDENTIAL], foreign[JUDGEMENT_CREDENTIAL];
+    (void)snprintf(leased, sizeof(leased), "lease %llu", (unsigned long long)lease);
+    (void)snprintf(foreign, sizeof(foreign), "lease %llu", (unsigned long long)others);
     rig_account("off@example.org");
     assert_int_equal(store_account_enable(rig.w.store, "off@example.org", false), ERR_OK);
 
@@ -259,15 +303,23 @@ static void test_resume(void **state)
     assert_true(rig_take(rig.edge, WIRE_resume, &r));
     r = resume(3, "off@example.org", "otp");
     assert_true(rig_take(rig.edge, WIRE_resume, &r));
-    r = resume(4, "ann@example.org", "lease 77");
+    r = resume(4, "ann@example.org", leased);
     assert_true(rig_take(rig.edge, WIRE_resume, &r));
-    assert_int_equal(registry_count(rig.w.registry), 4);
+    r = resume(5, "ann@example.org", "lease 77"); /* revoked while we were away */
+    assert_true(rig_take(rig.edge, WIRE_resume, &r));
+    r = resume(6, "ann@example.org", foreign);
+    assert_true(rig_take(rig.edge, WIRE_resume, &r));
+    assert_int_equal(registry_count(rig.w.registry), 6);
+    rig_pass_s(7200); /* a lease that has merely expired ends nothing that it let in */
     sessions_tick(&rig.w);
-    assert_int_equal(rig_sent(WIRE_end_session), 2);
+    assert_int_equal(rig_sent(WIRE_end_session), 4);
     assert_int_equal(registry_find(rig.w.registry, 2)->state, SESSION_ENDING);
     assert_int_equal(registry_find(rig.w.registry, 3)->state, SESSION_ENDING);
-    assert_int_equal(registry_find(rig.w.registry, 4)->lease, 77);
-    assert_int_equal(sessions_end(&rig.w, &(struct sessions_filter){ .lease = 77 }, "x"), 1);
+    assert_int_equal(registry_find(rig.w.registry, 4)->state, SESSION_LIVE);
+    assert_int_equal(registry_find(rig.w.registry, 5)->state, SESSION_ENDING);
+    assert_int_equal(registry_find(rig.w.registry, 6)->state, SESSION_ENDING);
+    assert_int_equal(registry_find(rig.w.registry, 4)->lease, lease);
+    assert_int_equal(sessions_end(&rig.w, &(struct sessions_filter){ .lease = lease }, "x"), 1);
     r = resume(1, "ann@example.org", id);
     assert_false(rig_take(rig.edge, WIRE_resume, &r)); /* twice */
 }
@@ -556,6 +608,7 @@ int main(void)
         TEST(test_login),
         TEST(test_refusals_look_alike),
         TEST(test_outcomes),
+        TEST(test_stale_is_remembered),
         TEST(test_upstream_guesses_are_counted),
         TEST(test_observed),
         TEST(test_revocation_reaches_live_and_pending),

@@ -37,6 +37,7 @@ static const char config_text[] =
     "  mail: { imap = \"imaps://10.0.0.5\"; domains = [ \"example.org\", \"observe.test\",\n"
     "          \"plain.test\", \"off.test\", \"offseen.test\", \"net.test\", \"reuse.test\",\n"
     "          \"bindnet.test\", \"binddev.test\", \"cap.test\" ]; };\n"
+    "  pass: { imap = \"imaps://10.0.0.7\"; domains = [ \"pass.test\" ]; login = \"passthrough\"; };\n"
     "};\n"
     "policies: {\n"
     "  observe: { accounts = [ \"*@observe.test\" ]; mode = \"observe\"; };\n"
