@@ -254,7 +254,8 @@ static bool is_app_password_gone(struct store *store, const struct resumed_row *
 {
     struct store_app_password p;
     const enum err e = store_app_password_find(store, row->app_password, &p);
-    const bool is_gone = e == ERR_NOT_FOUND || (e == ERR_OK && strcmp(p.account, row->account) != 0);
+    const bool is_gone =
+        e == ERR_NOT_FOUND || (e == ERR_OK && strcmp(p.account, row->account) != 0);
 
     secret_wipe(&p, sizeof(p));
     return is_gone;

@@ -1,6 +1,6 @@
-/* shed.h: an account is over its cap: the session of all edges that has been idle longest makes room.
- * Each edge that holds some is asked for its idlest; when all have answered, the idlest of these is
- * ended. An edge that does not answer holds nobody up: the bound of twice the cap is hard.
+/* shed.h: an account is over its cap: the session of all edges that has been idle longest makes
+ * room. Each edge that holds some is asked for its idlest; when all have answered, the idlest of
+ * these is ended. An edge that does not answer holds nobody up: the bound of twice the cap is hard.
  * Owns: the enquiries under way, at most SHED_MAX. Runs in: warden, on the loop. */
 #ifndef POSTERN_WARDEN_SHED_H
 #define POSTERN_WARDEN_SHED_H

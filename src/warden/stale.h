@@ -1,8 +1,8 @@
-/* stale.h: app passwords whose sealed mailbox password the upstream does not take: a phone that goes
- * on trying all day must not become as many failed logins there, which may lock the mailbox. So the
- * answer is given from memory: a quarter of an hour after the first refusal, twice as long after each
- * further one (up to four hours), and until an administrator changes anything. When that time is
- * over one try asks again for all; meanwhile the others are still answered from memory.
+/* stale.h: app passwords whose sealed mailbox password the upstream does not take: a phone that
+ * goes on trying all day must not become as many failed logins there, which may lock the mailbox.
+ * So the answer is given from memory: a quarter of an hour after the first refusal, twice as long
+ * after each further one (up to four hours), and until an administrator changes anything. When that
+ * time is over one try asks again for all; meanwhile the others are still answered from memory.
  * Owns: a bounded table. Pure; runs in: warden, on the loop. */
 #ifndef POSTERN_WARDEN_STALE_H
 #define POSTERN_WARDEN_STALE_H

@@ -157,9 +157,9 @@ static size_t buckets_of(struct throttle *t, const struct throttle_ticket *k, st
     held[n++] = (struct held){ memo_put(t->sources, k->source), t->conf.per_source, THROTTLE_BURST,
                                THROTTLE_SOURCE, k->is_device };
     if (k->is_device)
-        held[n++] = (struct held){ memo_put(t->devices, k->source),
-                                   t->conf.per_source * THROTTLE_DEVICES, THROTTLE_BURST,
-                                   THROTTLE_SOURCE, false };
+        held[n++] =
+            (struct held){ memo_put(t->devices, k->source), t->conf.per_source * THROTTLE_DEVICES,
+                           THROTTLE_BURST, THROTTLE_SOURCE, false };
     else
         held[n++] = (struct held){ memo_put(t->accounts, k->account), t->conf.per_account, 0,
                                    THROTTLE_ACCOUNT, false };
@@ -182,8 +182,7 @@ enum throttle_answer throttle_enter(struct throttle *t, const struct throttle_tr
     /* A familiar device is not shut out by its neighbours either; only its own typing counts. */
     const bool is_exempt = ret->is_device && ret->is_familiar;
     for (size_t i = 0; i < n && is_new && !is_exempt; i++)
-        if (!held[i].is_lenient &&
-            is_over(t, held[i].bucket, held[i].limit, held[i].burst, now_ms))
+        if (!held[i].is_lenient && is_over(t, held[i].bucket, held[i].limit, held[i].burst, now_ms))
             return held[i].answer;
     /* Unguessable, so a storm of reconnecting devices need not queue for room. */
     ret->is_charged = is_new && !ret->is_device;

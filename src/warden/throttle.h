@@ -11,9 +11,9 @@
  *   itself, and neither others' failures on the account nor its neighbours' (an office behind one
  *   address) shut it out.
  * - An app password (130 random bits) cannot be guessed and costs microseconds to judge: it counts
- *   for its source only, so that no attack on an account's name keeps its devices out, and is judged
- *   although the source is over its limit, so that no neighbour keeps a new device out. Only wrong
- *   app passwords themselves, THROTTLE_DEVICES times the limit of them, end that.
+ *   for its source only, so that no attack on an account's name keeps its devices out, and is
+ * judged although the source is over its limit, so that no neighbour keeps a new device out. Only
+ * wrong app passwords themselves, THROTTLE_DEVICES times the limit of them, end that.
  *
  * Memory is bounded (memo.h). Time is an argument. Pure; runs in: warden, on the loop. */
 #ifndef POSTERN_WARDEN_THROTTLE_H

@@ -278,7 +278,8 @@ static void answer(struct front *f, enum front_answer answer, bool is_alert, str
     case ANSWER_REFUSE_PASSWORD:
     case ANSWER_REFUSE_DEVICE:
         if (is_alert)
-            put_alert(f, "NO", "Mail programs need an app password here; make one in the portal", out);
+            put_alert(f, "NO", "Mail programs need an app password here; make one in the portal",
+                      out);
         imap_front_tagged(f, "NO [AUTHENTICATIONFAILED] Authentication failed", out);
         break;
     case ANSWER_STALE: /* only its owner can have presented it, so it may say why */
@@ -299,8 +300,7 @@ static void answer(struct front *f, enum front_answer answer, bool is_alert, str
         (void)imap_front_close(f, "Too many login attempts", "tries", out);
 }
 
-static void accept_login(struct front *f, struct view capabilities, bool is_warned,
-                         struct buf *out)
+static void accept_login(struct front *f, struct view capabilities, bool is_warned, struct buf *out)
 {
     AUTO_BUF(passed, LIMIT_IMAP_CAPABILITY);
 

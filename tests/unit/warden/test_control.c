@@ -507,11 +507,20 @@ static void test_too_many_clients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_accounts), TEST(test_app_password_values), TEST(test_app_password_checked),
-        TEST(test_app_password_passthrough), TEST(test_stale_is_forgotten),
-        TEST(test_hangs_up), TEST(test_totp_and_lease),      TEST(test_invitation),
-        TEST(test_sessions), TEST(test_events_follow),       TEST(test_long_answer),
-        TEST(test_status),   TEST(test_misbehaviour),        TEST(test_too_many_clients),
+        TEST(test_accounts),
+        TEST(test_app_password_values),
+        TEST(test_app_password_checked),
+        TEST(test_app_password_passthrough),
+        TEST(test_stale_is_forgotten),
+        TEST(test_hangs_up),
+        TEST(test_totp_and_lease),
+        TEST(test_invitation),
+        TEST(test_sessions),
+        TEST(test_events_follow),
+        TEST(test_long_answer),
+        TEST(test_status),
+        TEST(test_misbehaviour),
+        TEST(test_too_many_clients),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,7 +112,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_remembered),   cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_remembered),    cmocka_unit_test(test_forgotten),
         cmocka_unit_test(test_a_phone_s_day), cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_no_memory),
     };
