@@ -26,16 +26,16 @@ struct resolve_query {
 MUST_USE struct resolver *resolver_new(uv_loop_t *loop); /* NULL: no memory or no configuration */
 void resolver_free(struct resolver *r);                  /* no query may be waiting */
 /* Makes a name known; literal addresses and names in /etc/hosts are fixed from then on. */
-MUST_USE enum err resolver_add(struct resolver *r, const char *host);
+MUST_USE enum err resolver_add(struct resolver *r, const char *name);
 /* on_done is called at once when the answer is in the cache, later otherwise. */
-void resolver_ask(struct resolver *r, struct resolve_query *q, const char *host);
+void resolver_ask(struct resolver *r, struct resolve_query *q, const char *name);
 void resolver_cancel(struct resolver *r,
                      struct resolve_query *q); /* on_done is not called any more */
 /* How many addresses a name has now. */
-size_t resolver_count(struct resolver *r, const char *host);
+size_t resolver_count(struct resolver *r, const char *name);
 /* The address that goes first did not serve: it goes last from now on. */
-void resolver_demote(struct resolver *r, const char *host);
+void resolver_demote(struct resolver *r, const char *name);
 /* This address answered: it goes first from now on. */
-void resolver_prefer(struct resolver *r, const char *host, const struct addr *address);
+void resolver_prefer(struct resolver *r, const char *name, const struct addr *address);
 
 #endif

@@ -283,7 +283,7 @@ void tls_server_free(struct tls_server *t)
 {
     if (t == NULL)
         return;
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; t->identities != NULL && i < t->count; i++) {
         SSL_CTX_free(t->identities[i].ctx);
         X509_free(t->identities[i].leaf);
     }

@@ -35,8 +35,7 @@ static void on_credential(struct run *r, const struct front_event *e)
     journal_put(&r->journal, "authorization", e->authorization);
     journal_put(&r->journal, "secret", e->secret);
     if ((r->flags & FLAG_ALLOW) != 0 && r->credentials == 2) {
-        imap_front_ops.accept(r->front, VIEW_LIT("IMAP4rev1 AUTH=PLAIN IDLE"), false,
-                              &r->out);
+        imap_front_ops.accept(r->front, VIEW_LIT("IMAP4rev1 AUTH=PLAIN IDLE"), false, &r->out);
         r->is_over = true;
         return;
     }

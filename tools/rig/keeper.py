@@ -23,6 +23,14 @@ def _say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def _tell(text):
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Who reads only the first lines has not asked us to end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def keep(plan, ready=None, is_background=False):
     """Starts plan, tells where it is, and keeps it until SIGINT, SIGTERM or the end of a part."""
     if not is_background:
@@ -68,7 +76,7 @@ def _serve(plan, ready, is_up):
         if ready:
             plan.write_ready(ready)
             has_told = True
-        print(plan.report(), flush=True)
+        _tell(plan.report())
         is_up()
         return _watch(plan)
     except Ended:
