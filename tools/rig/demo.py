@@ -11,7 +11,7 @@ from . import mail
 from .dovecot import Dovecot
 from .gateway import CommandFailed, Gateway
 from .pki import Authority
-from .process import RigError, free_port
+from .process import RigError, free_port, loopback
 
 DOMAIN = "example.org"
 ENROLLED, BARE = f"alice@{DOMAIN}", f"bob@{DOMAIN}"
@@ -239,7 +239,8 @@ class Demo:
 
 
 def gate(tls, port):
-    return {"protocol": "imap", "listen": f"127.0.0.1:{port}", "tls": tls}
+    listen = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in loopback()]
+    return {"protocol": "imap", "listen": listen, "tls": tls}
 
 
 def certificates(*pairs):

@@ -9,7 +9,7 @@ import ssl
 import time
 
 from . import reach
-from .process import Child, RigError, free_port, is_listening
+from .process import Child, RigError, free_port, is_listening, loopback
 
 MAIL_UID = 61010
 # base_dir/login/ssl-params and the like: what Dovecot appends to its base folder.
@@ -23,7 +23,7 @@ state_dir = {run}
 instance_name = postern-{label}
 log_path = {folder}/dovecot.log
 protocols = imap
-listen = 127.0.0.1
+listen = {listen}
 default_login_user = {login_user}
 default_internal_user = {internal_user}
 default_internal_group = {internal_group}
@@ -168,7 +168,8 @@ class Dovecot:
         path = os.path.join(self.folder, "dovecot.conf")
         with open(path, "w", encoding="utf-8") as f:
             f.write(CONFIG.format(
-                folder=self.folder, run=self.run, label=self.label, users=users,
+                folder=self.folder, run=self.run, listen=", ".join(loopback()), label=self.label,
+                users=users,
                 certificate=self.certificate, key=self.key,
                 master=MASTER.format(masters=masters) if self.masters else "",
                 **self.ports, **self.options, **identity))

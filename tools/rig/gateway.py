@@ -35,7 +35,8 @@ def seconds(moment):
 
 
 def port_of(listen):
-    return int(listen.rsplit(":", 1)[1])
+    first = listen if isinstance(listen, str) else listen[0]
+    return int(first.rsplit(":", 1)[1])
 
 
 class Gateway:

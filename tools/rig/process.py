@@ -103,7 +103,7 @@ def is_listening(port, host="127.0.0.1"):
 
 
 def is_free(port, host="127.0.0.1"):
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -112,10 +112,17 @@ def is_free(port, host="127.0.0.1"):
     return True
 
 
+def loopback():
+    """The addresses of "localhost": some clients try ::1 and nothing else."""
+    return [host for host in ("127.0.0.1", "::1") if is_free(0, host)]
+
+
 def free_port(preferred=0):
-    """The preferred port of the loopback address when nobody has it, else one the kernel picks."""
-    if preferred and is_free(preferred):
-        return preferred
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """The preferred port when nobody has it on loopback, else one that is free there."""
+    hosts = loopback()
+    port = preferred
+    while not port or not all(is_free(port, host) for host in hosts):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+    return port

@@ -1,5 +1,7 @@
 """Real mail clients, each run as a person would have it run, with its own configuration."""
 
+import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -117,13 +119,19 @@ push "{commands}"
 
 def imapflow_home(cache):
     """The folder with node_modules for imapflow; fetched on first use by package-lock.json."""
-    home = os.path.join(cache, "imapflow")
+    with open(os.path.join(HERE, "imapflow", "package-lock.json"), "rb") as f:
+        home = os.path.join(cache, "imapflow-" + hashlib.sha256(f.read()).hexdigest()[:12])
     os.makedirs(home, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(os.path.join(HERE, "imapflow", name), home)
-    if not os.path.isdir(os.path.join(home, "node_modules", "imapflow")):
-        run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=home)
-    shutil.copy(os.path.join(HERE, "imapflow", "idle.mjs"), home)
+    complete = os.path.join(home, "complete")
+    # Two test runs may stand here at once.
+    with open(os.path.join(cache, "imapflow.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(complete):
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(os.path.join(HERE, "imapflow", name), home)
+            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=home)
+            os.close(os.open(complete, os.O_CREAT | os.O_WRONLY))
+        shutil.copy(os.path.join(HERE, "imapflow", "idle.mjs"), home)
     return home
 
 
@@ -133,7 +141,7 @@ class ImapFlow:
     def __init__(self, door, cache):
         home = imapflow_home(cache)
         self.popen = subprocess.Popen(
-            ["node", "idle.mjs"], cwd=home, text=True, stdin=subprocess.PIPE,
+            ["node", os.path.join(home, "idle.mjs")], text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=dict(os.environ, NODE_EXTRA_CA_CERTS=door.ca))
         self.popen.stdin.write(json.dumps({"host": door.host, "port": door.imaps,
