@@ -111,13 +111,12 @@ void entry_part(struct session *s, const char *reason)
 
 static void begin_tls(struct session *s)
 {
-    SSL *ssl = tls_server_session(s->edge->tls, s->client.watch.fd, s->gate->protocol->alpn);
+    SSL *ssl = tls_server_session(s->edge->tls, s->gate->protocol->alpn);
 
-    if (ssl == NULL) {
+    if (!stream_start_tls(&s->client, ssl)) {
         session_close(s, "no memory");
         return;
     }
-    stream_start_tls(&s->client, ssl);
     s->entry->is_starting_tls = false;
     s->state = SESSION_TLS;
     session_set_deadline(s, s->edge->config->session.handshake_timeout_ms);

@@ -190,15 +190,13 @@ static bool start_tls(struct upstream *u)
     struct upstream_login *l = u->login;
     const struct conf_upstream *conf = l->conf.upstream->conf;
     const char *name = conf->server_name[0] != 0 ? conf->server_name : l->url->host;
-    SSL *ssl = l->conf.upstream->tls == NULL
-                   ? NULL
-                   : tls_client_session(l->conf.upstream->tls, u->stream.watch.fd, name);
+    SSL *ssl =
+        l->conf.upstream->tls == NULL ? NULL : tls_client_session(l->conf.upstream->tls, name);
 
-    if (ssl == NULL) {
+    if (!stream_start_tls(&u->stream, ssl)) {
         unavailable(u, "no memory for TLS");
         return false;
     }
-    stream_start_tls(&u->stream, ssl);
     l->is_handshaking = true;
     return true;
 }

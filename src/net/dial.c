@@ -126,16 +126,14 @@ static void on_next(uv_timer_t *timer)
         start_attempt(d);
 }
 
-static void on_event(struct watch *w, bool is_readable, bool is_writable, bool is_broken)
+static void on_event(struct watch *w, struct readiness r)
 {
     struct attempt *a = (struct attempt *)(void *)w;
     struct dial *d = a->dial;
     int e = 0;
     socklen_t n = sizeof(e);
 
-    (void)is_readable;
-    (void)is_broken; /* SO_ERROR says why */
-    if (!is_writable || d->is_over)
+    if (!r.is_writable || d->is_over)
         return;
     if (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0 || e != 0) {
         close_attempt(a);

@@ -5,8 +5,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define EVENTS 64 /* taken from the kernel at once */
-#define ROUNDS 4  /* of these in one turn of the loop, so that timers and channels get theirs */
+#define READING (EPOLLIN | EPOLLRDHUP | EPOLLET)
+#define EVENTS  64 /* taken from the kernel at once */
+#define ROUNDS  4  /* of these in one turn of the loop, so that timers and channels get theirs */
 
 struct poller {
     uv_poll_t poll;
@@ -20,10 +21,15 @@ static void dispatch(const struct epoll_event *e)
 {
     struct watch *w = e->data.ptr;
     const bool is_broken = (e->events & (EPOLLERR | EPOLLHUP)) != 0;
+    const struct readiness r = {
+        .is_readable = is_broken || (e->events & EPOLLIN) != 0,
+        .is_writable = is_broken || (e->events & EPOLLOUT) != 0,
+        .is_ending = is_broken || (e->events & EPOLLRDHUP) != 0,
+        .is_broken = is_broken,
+    };
 
     if (w->fd >= 0) /* not closed by an event before it in the same batch */
-        w->on_event(w, is_broken || (e->events & EPOLLIN) != 0,
-                    is_broken || (e->events & EPOLLOUT) != 0, is_broken);
+        w->on_event(w, r);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -84,7 +90,7 @@ struct poller *poller_open(uv_loop_t *loop)
 
 enum err poller_add(struct poller *p, struct watch *w, int fd)
 {
-    struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.ptr = w };
+    struct epoll_event e = { .events = READING, .data.ptr = w };
 
     w->fd = epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? fd : -1;
     return w->fd < 0 ? ERR_IO : ERR_OK;
@@ -92,14 +98,14 @@ enum err poller_add(struct poller *p, struct watch *w, int fd)
 
 void poller_watch_writing(struct poller *p, struct watch *w)
 {
-    struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = w };
+    struct epoll_event e = { .events = READING | EPOLLOUT, .data.ptr = w };
 
     (void)epoll_ctl(p->epoll, EPOLL_CTL_MOD, w->fd, &e);
 }
 
 void poller_hand_over(struct poller *p, struct watch *from, struct watch *to)
 {
-    struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.ptr = to };
+    struct epoll_event e = { .events = READING, .data.ptr = to };
 
     to->fd = from->fd;
     from->fd = -1;

@@ -16,9 +16,16 @@
 
 struct poller;
 
+/* What the kernel has reported since it was last asked. */
+struct readiness {
+    bool is_readable, is_writable;
+    bool is_ending; /* the peer sends no more: what is there, then the end */
+    bool is_broken; /* error or reset */
+};
+
 struct watch {
     struct watch *next; /* among those that are closing */
-    void (*on_event)(struct watch *w, bool is_readable, bool is_writable, bool is_broken);
+    void (*on_event)(struct watch *w, struct readiness e);
     void (*on_closed)(struct watch *w); /* the memory may go */
     int fd;                             /* -1: closed */
 };

@@ -1,5 +1,7 @@
 #include "net/stream.h"
 
+#include "net/tls_socket.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
@@ -21,15 +23,16 @@ static uint8_t needed(const struct stream *s)
 
 /* News that are not wanted now are kept: is_readable. A write is always tried before it is waited
  * for. */
-static void on_event(struct watch *w, bool is_readable, bool is_writable, bool is_broken)
+static void on_event(struct watch *w, struct readiness e)
 {
     struct stream *s = (struct stream *)(void *)w;
     const uint8_t ready =
-        (uint8_t)((is_readable ? STREAM_READ : 0) | (is_writable ? STREAM_WRITE : 0));
+        (uint8_t)((e.is_readable ? STREAM_READ : 0) | (e.is_writable ? STREAM_WRITE : 0));
 
-    s->is_readable = s->is_readable || is_readable;
-    s->is_broken = s->is_broken || is_broken;
-    if (is_broken || (ready & needed(s)) != 0)
+    s->is_readable = s->is_readable || e.is_readable;
+    s->is_ending = s->is_ending || e.is_ending;
+    s->is_broken = s->is_broken || e.is_broken;
+    if (e.is_broken || (ready & needed(s)) != 0)
         s->on_ready(s);
 }
 
@@ -101,11 +104,16 @@ static void on_tls_message(int is_sent, int version, int type, const void *messa
         SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN); /* SSL_read says that the peer has ended */
 }
 
-void stream_start_tls(struct stream *s, SSL *ssl)
+bool stream_start_tls(struct stream *s, SSL *ssl)
 {
+    if (ssl == NULL || !tls_socket_attach(ssl, s)) {
+        SSL_free(ssl);
+        return false;
+    }
     s->ssl = ssl;
     SSL_set_msg_callback(ssl, on_tls_message);
     SSL_set_msg_callback_arg(ssl, s);
+    return true;
 }
 
 static void watch_writing(struct stream *s)

@@ -33,6 +33,7 @@ struct stream {
     bool is_write_blocked_on_read;       /* … or the other way round */
     bool is_readable; /* the kernel may have octets: false saves the call that would say AGAIN */
     bool is_write_watched; /* a write has blocked once: the poller reports that too */
+    bool is_ending;        /* the peer has announced its end: read until it comes */
     bool is_broken; /* the kernel has reported an error or a reset, which it does only once */
     bool is_closing;
     bool is_shut;      /* our side has ended */
@@ -46,8 +47,8 @@ void stream_take(struct stream *s, struct poller *p, struct watch *from);
 /* Idempotent. Sends close_notify if TLS is up, without waiting. */
 void stream_close(struct stream *s);
 
-/* Begins TLS on the socket; takes `ssl`. */
-void stream_start_tls(struct stream *s, SSL *ssl);
+/* Begins TLS on the socket; takes `ssl` (NULL: made without memory). false: no memory. */
+MUST_USE bool stream_start_tls(struct stream *s, SSL *ssl);
 MUST_USE enum stream_handshake stream_handshake(struct stream *s);
 
 ssize_t stream_read(struct stream *s, uint8_t *to, size_t n);

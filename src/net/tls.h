@@ -32,8 +32,7 @@ void tls_server_free(struct tls_server *t);
 /* `keys`: newest first, TLS_TICKET_KEY octets each; the first seals, all open. Process-wide. */
 void tls_server_set_tickets(struct view keys);
 /* `alpn` (e.g. "imap", or NULL) is what a client that offers ALPN must offer; borrowed for ever. */
-MUST_USE SSL *tls_server_session(struct tls_server *t, int fd,
-                                 const char *alpn); /* NULL: no memory */
+MUST_USE SSL *tls_server_session(struct tls_server *t, const char *alpn); /* NULL: no memory */
 
 /* ---- towards upstreams ---- */
 struct tls_client;
@@ -47,7 +46,7 @@ MUST_USE struct tls_client *tls_client_new(const struct tls_client_conf *conf, c
 void tls_client_free(struct tls_client *t);
 /* Verifies `host` (name or address). Resumes the last session with the same host, if there is one.
  */
-MUST_USE SSL *tls_client_session(struct tls_client *t, int fd, const char *host);
+MUST_USE SSL *tls_client_session(struct tls_client *t, const char *host);
 /* After the handshake: with pins, is the peer's key one of them? Without: true. */
 MUST_USE bool tls_client_is_trusted(struct tls_client *t, SSL *ssl);
 

@@ -113,7 +113,7 @@ static bool set_host(SSL *ssl, const char *host)
     return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-SSL *tls_client_session(struct tls_client *t, int fd, const char *host)
+SSL *tls_client_session(struct tls_client *t, const char *host)
 {
     SSL *ssl = SSL_new(t->ctx);
     const struct remembered *last = remembered_for(t, host);
@@ -122,8 +122,7 @@ SSL *tls_client_session(struct tls_client *t, int fd, const char *host)
         void *out;
     } name = { .in = host };
 
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 || !set_host(ssl, host) ||
-        SSL_set_app_data(ssl, name.out) != 1) {
+    if (ssl == NULL || !set_host(ssl, host) || SSL_set_app_data(ssl, name.out) != 1) {
         SSL_free(ssl);
         return NULL;
     }

@@ -291,7 +291,7 @@ void tls_server_free(struct tls_server *t)
     mem_free(t);
 }
 
-SSL *tls_server_session(struct tls_server *t, int fd, const char *alpn)
+SSL *tls_server_session(struct tls_server *t, const char *alpn)
 {
     SSL *ssl = SSL_new(t->identities[0].ctx);
     union {
@@ -299,7 +299,7 @@ SSL *tls_server_session(struct tls_server *t, int fd, const char *alpn)
         void *out;
     } wanted = { .in = alpn };
 
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 || SSL_set_app_data(ssl, wanted.out) != 1) {
+    if (ssl == NULL || SSL_set_app_data(ssl, wanted.out) != 1) {
         SSL_free(ssl);
         return NULL;
     }
