@@ -1,8 +1,12 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <sodium.h>
 #include <stdint.h>
 #include <string.h>
+
+#define LARGE_OCTETS (128 * 1024)
+#define TRIM_FROM    32 /* what fewer leave behind is not worth looking for */
 
 static _Thread_local unsigned long fail_at;
 
@@ -57,4 +61,22 @@ void mem_wipe_free(void *p, size_t n)
     if (p != NULL)
         sodium_memzero(p, n);
     free(p);
+}
+
+bool mem_trim(size_t *peak, size_t count)
+{
+    if (count > *peak)
+        *peak = count;
+    if (*peak < TRIM_FROM || count > *peak / 2)
+        return false;
+    *peak = count;
+    (void)malloc_trim(0);
+    return true;
+}
+
+void mem_init(void)
+{
+    /* glibc raises the bound whenever such a block is freed, and then keeps the next ones for ever.
+     */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_OCTETS);
 }

@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 MUST_USE void *mem_alloc(size_t n);                /* zeroed; NULL: no memory                     */
@@ -14,6 +15,13 @@ MUST_USE char *mem_text(const char *s);            /* a copy; NULL: no memory or
 MUST_USE char *mem_textn(const char *s, size_t n); /* a copy of n octets, NUL-terminated          */
 void mem_free(void *p);                            /* NULL is fine                                */
 void mem_wipe_free(void *p, size_t n);             /* wipes n octets first                        */
+
+/* At the start of a process that lives long: large blocks go back to the system when they are
+ * freed. */
+void mem_init(void);
+/* A process that counts what its memory goes with (sessions) tells the count after each fall. When
+ * it has halved since the last time, the heap's free pages go back to the system: true. */
+bool mem_trim(size_t *peak, size_t count);
 
 /* Tests only: the n-th allocation from now on fails (1 = the next); 0 = none. */
 void mem_fail_at(unsigned long n);

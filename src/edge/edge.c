@@ -1,5 +1,6 @@
 #include "edge/edge.h"
 
+#include "base/mem.h"
 #include "edge/boot.h"
 #include "edge/context.h"
 #include "edge/session.h"
@@ -7,13 +8,11 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <unistd.h>
 
 #define LOAD_EVERY_MS 1000 /* the supervisor only wants to say how many a crash has cost */
-#define TRIM_FROM     256  /* a peak of fewer sessions leaves too little behind to look for */
 
 static struct edge edge;
 
@@ -44,12 +43,8 @@ void edge_load_changed(struct edge *e)
 
 void edge_session_ended(struct edge *e)
 {
-    /* glibc keeps what a peak of sessions has left behind; the other processes can use it. */
-    if (e->session_peak >= TRIM_FROM && e->session_count <= e->session_peak / 2) {
+    if (mem_trim(&e->session_peak, e->session_count))
         tls_memory_trim();
-        (void)malloc_trim(0);
-        e->session_peak = e->session_count;
-    }
     if (e->is_draining && e->session_count == 0)
         uv_stop(e->loop);
 }
@@ -177,6 +172,7 @@ int edge_main(void)
     struct edge *e = &edge;
 
     sandbox_close_descriptors();
+    mem_init();
     log_open("edge", LOG_FORMAT_AUTO, LOG_INFO);
     (void)signal(SIGPIPE, SIG_IGN);
     if (!tls_memory_init() || sodium_init() < 0 || open_loop(e) != ERR_OK ||

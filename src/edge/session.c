@@ -161,8 +161,7 @@ static void link_session(struct session *s)
     if (s->next != NULL)
         s->next->previous = s;
     e->sessions = s;
-    if (++e->session_count > e->session_peak)
-        e->session_peak = e->session_count;
+    e->session_count++;
     edge_load_changed(e);
     struct session **bucket = &e->buckets[s->id % EDGE_BUCKETS];
     s->next_in_bucket = *bucket;

@@ -37,6 +37,7 @@ struct warden {
     struct stale *stale;               /* owned */
     struct memo *uses;                 /* owned; of record.c */
     struct registry *registry;         /* owned */
+    size_t session_peak;               /* of the registry, since the heap was last trimmed */
     struct writer *writer;             /* owned */
     struct verdict_parts parts;        /* borrows the above */
     struct jobs jobs;

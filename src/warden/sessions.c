@@ -200,8 +200,10 @@ void sessions_closed(struct link *l, const struct wire_closed *c)
 {
     struct session *s = find_own(l, c->session);
 
-    if (s != NULL)
-        over(l, s, c->octets_up, c->octets_down, c->reason);
+    if (s == NULL)
+        return;
+    over(l, s, c->octets_up, c->octets_down, c->reason);
+    (void)mem_trim(&l->w->session_peak, registry_count(l->w->registry));
 }
 
 void sessions_label(struct link *l, const struct wire_label *label)

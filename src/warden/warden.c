@@ -314,6 +314,7 @@ int warden_main(void)
 
     log_open("warden", LOG_FORMAT_AUTO, LOG_INFO);
     sandbox_close_descriptors();
+    mem_init();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)snprintf(threads, sizeof(threads), "%d", DOCKET_THREADS);
     /* Before the first job: libuv reads it when it makes the pool. */
