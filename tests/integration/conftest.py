@@ -32,6 +32,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "quiet: measures time; wants the machine for itself")
+    config.addinivalue_line("markers", "release: is about the release build, not a sanitizer's")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -47,12 +48,6 @@ def binary():
     if not os.access(path, os.X_OK):
         pytest.fail(f"{path}: no such binary; build it or name it in POSTERN")
     return path
-
-
-@pytest.fixture(scope="session")
-def is_sanitized(binary):
-    with open(binary, "rb") as f:
-        return b"__asan_init" in f.read()
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,8 @@ def shown_certificate(gate):
     return ssl.get_server_certificate(("127.0.0.1", gate.ports["imaps"]), timeout=10)
 
 
-def test_roles_and_their_privileges(gate, is_sanitized):
-    if is_sanitized:
-        pytest.skip("the leak checker needs what the sandbox forbids")
+@pytest.mark.release  # a sanitizer needs what the sandbox forbids
+def test_roles_and_their_privileges(gate):
     edges, wardens = gate.role("edge"), gate.role("warden")
     assert len(edges) == os.cpu_count() and len(wardens) == 1
     for pid, uid in [(p, EDGE_UID) for p in edges] + [(p, WARDEN_UID) for p in wardens]:

@@ -80,7 +80,7 @@ def run(report, repository, beside=None):
 def _beside_each_other(report, repository):
     with report.part("integration (release and sanitizers side by side)"):
         runs = [Run(repository, "build", "-m", "not quiet"),
-                Run(repository, "build-asan", "-m", "not quiet",
+                Run(repository, "build-asan", "-m", "not quiet and not release",
                     environment=SANITIZER_ENVIRONMENT)]
         try:
             for one in runs:
