@@ -84,7 +84,9 @@ class Gateway:
         return self
 
     def is_up(self):
-        """The gates listen and the warden answers."""
+        """All children are behind their sandbox, the gates listen and the warden answers."""
+        if not any(row.get("event") == "serving" for row in self.log_rows()):
+            return False
         if not all(is_listening(p) for p in self.ports.values()):
             return False
         return self.command("status", check=False).returncode == 0
