@@ -33,12 +33,16 @@ enum conf_require { CONF_REQUIRE_MFA = 0, CONF_REQUIRE_PASSWORD };
 enum conf_mode { CONF_MODE_ENFORCE = 0, CONF_MODE_WARN, CONF_MODE_OBSERVE };
 enum conf_bind { CONF_BIND_NONE = 0, CONF_BIND_NETWORK, CONF_BIND_DEVICE };
 enum conf_proxy { CONF_PROXY_NONE = 0, CONF_PROXY_V2 };
+enum conf_newline { CONF_NEWLINE_REFUSE = 0, CONF_NEWLINE_NORMALISE }; /* a bare CR or LF */
+enum conf_sender { CONF_SENDER_ANY = 0, CONF_SENDER_OWN };
+enum conf_aliases { CONF_ALIASES_NONE = 0, CONF_ALIASES_FILE, CONF_ALIASES_LDAP, CONF_ALIASES_SQL };
 
 struct conf_gate {
     char *name;              /* owned, as are all char * below */
     char *protocol;          /* "imap" */
     struct text_list listen; /* "*:993", "[::1]:993", "127.0.0.1:993" */
     enum conf_tls tls;
+    enum conf_newline bare_newline; /* submission: of a message */
     struct network_list proxy_from; /* not empty: every client speaks the PROXY protocol, and only
                                        these addresses may */
 };
@@ -51,11 +55,15 @@ struct conf_url {
     bool is_unix;
 };
 
+struct conf_urls {
+    struct conf_url *items; /* owned; tried in turn */
+    size_t n;
+};
+
 struct conf_upstream {
     char *name;
-    struct conf_url *imap; /* owned; tried in turn */
-    size_t imap_count;
-    char *ca;                 /* path of a PEM file; "" : the system's */
+    struct conf_urls imap, pop3, submission, sieve; /* none: it does not serve the protocol */
+    char *ca;                                       /* path of a PEM file; "" : the system's */
     struct text_list pin;     /* "sha256/<base64>" of the public key; not empty: no CA */
     char *server_name;        /* name to verify and to send as SNI; "": the URL's host */
     struct text_list domains; /* accounts that it serves; empty: all */
@@ -75,6 +83,7 @@ struct conf_policy {
     enum conf_mode mode;
     struct text_list legacy;      /* protocols that are on */
     struct network_list networks; /* where sessions may come from; empty: anywhere */
+    enum conf_sender sender;      /* submission: what MAIL FROM may name */
     enum conf_bind bind;          /* app passwords are bound at first use */
     uint32_t otp_reuse_s;         /* 0: a one-time code counts once */
     uint32_t session_cap;         /* live sessions of one account (setting session.per_account) */
@@ -91,6 +100,7 @@ struct config {
     char *file; /* where it came from; for messages */
     char *state;
     char *domain;
+    char *host;    /* by which clients reach the gates; "": the machine's name, and unchecked */
     char *control; /* path of the control socket; default <state>/control */
 
     struct {
@@ -139,6 +149,25 @@ struct config {
             char *service;
         } pam;
     } password;
+
+    struct {
+        enum conf_aliases source; /* of the addresses, beside its own, that an account sends as */
+        char *file;               /* lines as of Postfix's smtpd_sender_login_maps */
+        struct {
+            char *url;                     /* as password.ldap.url */
+            char *bind_dn, *bind_password; /* SECRET; "": anonymous */
+            char *base;
+            char *filter;    /* with {user}, {local}, {domain}; escaped by RFC 4515 */
+            char *attribute; /* that holds the addresses */
+            char *ca;
+            uint32_t timeout_ms;
+        } ldap;
+        struct {
+            char *url;   /* SECRET: postgresql://… (libpq's connection URI) or sqlite:/path */
+            char *query; /* with $1 for the account; its first column holds addresses */
+            uint32_t timeout_ms;
+        } sql;
+    } aliases;
 
     struct {
         uint32_t per_source;  /* failures in a window of one source prefix */
@@ -203,6 +232,8 @@ MUST_USE enum err config_show(const struct config *c, enum config_role role, boo
 /* NULL: none of that name. */
 const struct conf_gate *config_gate(const struct config *c, struct view name);
 const struct conf_upstream *config_upstream(const struct config *c, struct view name);
+/* The URLs of an upstream for the protocol of this name; NULL: no such protocol. */
+const struct conf_urls *config_urls(const struct conf_upstream *u, const char *protocol);
 /* The policy that `account` falls under: the first whose pattern fits; never NULL. */
 const struct conf_policy *config_policy(const struct config *c, struct view account);
 /* The upstream that serves `account`; NULL: none. */

@@ -58,6 +58,24 @@ const struct conf_upstream *config_upstream(const struct config *c, struct view 
     return NULL;
 }
 
+const struct conf_urls *config_urls(const struct conf_upstream *u, const char *protocol)
+{
+    const struct {
+        const char *protocol;
+        const struct conf_urls *urls;
+    } all[] = {
+        { "imap", &u->imap },
+        { "pop3", &u->pop3 },
+        { "submission", &u->submission },
+        { "sieve", &u->sieve },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        if (strcmp(all[i].protocol, protocol) == 0)
+            return all[i].urls;
+    return NULL;
+}
+
 static uint8_t lower(uint8_t octet)
 {
     return octet >= 'A' && octet <= 'Z' ? (uint8_t)(octet + 32) : octet;

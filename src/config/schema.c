@@ -13,8 +13,7 @@
 #define IS_FLAG           TYPE(KIND_FLAG, "true or false")
 #define IS_ONE_OF(w)      TYPE(KIND_CHOICE, SCHEMA_ONE_OF w)
 #define IS_NUMBER(lo, hi) TYPE(KIND_NUMBER, "number"), .shown.min = (lo), .shown.max = (hi)
-#define IS_URLS(count)                                                                             \
-    TYPE(KIND_URLS, "URL or list of URLs"), .offset_count = offsetof(struct conf_upstream, count)
+#define IS_URLS           TYPE(KIND_URLS, "URL or list of URLs")
 /* A duration: unit of a bare number, and of the field, in milliseconds; range in the former. */
 #define DURATION(u, u_ms, s_ms, lo, hi)                                                            \
     .kind = KIND_DURATION, .shown.type = "duration", .shown.unit = (u), .unit_ms = (u_ms),         \
@@ -51,6 +50,10 @@ static const struct schema_row rows[] = {
       IS_TEXT, TOP(state) },
     { SET("domain", "", "The domain that completes account names without one."), IS_TEXT,
       TOP(domain) },
+    { SET("host", "",
+          "The name by which clients reach the gates: greetings show it and the certificate must "
+          "have it; empty: the machine's name, and the certificate is not asked."),
+      IS_TEXT, TOP(host) },
     { SET("control", "<state>/control",
           "The socket through which the command line speaks to the warden."),
       IS_PATH, TOP(control), EDGE_BLIND },
@@ -135,6 +138,45 @@ static const struct schema_row rows[] = {
     { SET("password.pam.service", "postern", "For source \"pam\": the PAM service's name."),
       IS_TEXT, TOP(password.pam.service), EDGE_BLIND },
 
+    { SET("aliases.source", "none",
+          "For policies with sender = \"own\": where the addresses are that an account sends as, "
+          "beside its own name."),
+      IS_ONE_OF("none|file|ldap|sql"), TOP(aliases.source), EDGE_BLIND },
+    { SET("aliases.file", "",
+          "For source \"file\": lines of an address (or @domain) and the accounts that send as it, "
+          "as in Postfix's smtpd_sender_login_maps."),
+      IS_PATH, TOP(aliases.file), EDGE_BLIND },
+    { SET("aliases.ldap.url", "",
+          "For source \"ldap\": ldaps://host, ldap://host (StartTLS is required) or ldapi://path."),
+      IS_TEXT, TOP(aliases.ldap.url), EDGE_BLIND },
+    { SET("aliases.ldap.bind_dn", "", "The name to bind as; empty: anonymous."), IS_TEXT,
+      TOP(aliases.ldap.bind_dn), EDGE_BLIND },
+    { SET("aliases.ldap.bind_password", "", "Its password."), IS_SECRET,
+      TOP(aliases.ldap.bind_password), EDGE_BLIND },
+    { SET("aliases.ldap.base", "", "Where in the directory to search."), IS_TEXT,
+      TOP(aliases.ldap.base), EDGE_BLIND },
+    { SET("aliases.ldap.filter", "(mail={user})",
+          "The filter that finds the account, with {user}, {local} and {domain} for it and its "
+          "parts."),
+      IS_TEXT, TOP(aliases.ldap.filter), EDGE_BLIND },
+    { SET("aliases.ldap.attribute", "mailAlternateAddress",
+          "The attribute that holds the addresses."),
+      IS_TEXT, TOP(aliases.ldap.attribute), EDGE_BLIND },
+    { SET("aliases.ldap.ca", "",
+          "PEM file of the authorities that may vouch for the directory; empty: the system's."),
+      IS_PATH, TOP(aliases.ldap.ca), EDGE_BLIND },
+    { SET("aliases.ldap.timeout", "5s", "The time that the directory has to answer."),
+      IS_S_IN_MS(1, 60), TOP(aliases.ldap.timeout_ms), EDGE_BLIND },
+    { SET("aliases.sql.url", "",
+          "For source \"sql\": the database, postgresql://user:password@host/name (TLS by its "
+          "sslmode) or sqlite:/path."),
+      IS_SECRET, TOP(aliases.sql.url), EDGE_BLIND },
+    { SET("aliases.sql.query", "SELECT address FROM aliases WHERE account = $1",
+          "The query whose first column holds the addresses; $1 is the account."),
+      IS_TEXT, TOP(aliases.sql.query), EDGE_BLIND },
+    { SET("aliases.sql.timeout", "5s", "The time that the database has to answer."),
+      IS_S_IN_MS(1, 60), TOP(aliases.sql.timeout_ms), EDGE_BLIND },
+
     { SET("throttle.per_source", "30",
           "The failed logins that one source prefix may have in a window; over it, it is told to "
           "try later."),
@@ -173,23 +215,41 @@ static const struct schema_row rows[] = {
           "empty: nowhere."),
       IS_TEXT, TOP(metrics.listen), EDGE_BLIND },
 
-    { SET("gates.*.protocol", REQUIRED, "The protocol that the gate speaks: \"imap\"."), IS_TEXT,
-      GATE(protocol) },
+    { SET("gates.*.protocol", REQUIRED,
+          "The protocol that the gate speaks: \"imap\", \"pop3\", "
+          "\"submission\" or \"sieve\"."),
+      IS_TEXT, GATE(protocol) },
     { SET("gates.*.listen", REQUIRED,
           "Where the gate listens: \"*:993\" (all addresses), \"192.0.2.1:993\", "
           "\"[2001:db8::1]:993\"."),
       IS_TEXTS, GATE(listen) },
     { SET("gates.*.tls", "implicit", "When TLS begins: at once, or by STARTTLS."),
       IS_ONE_OF("implicit|starttls"), GATE(tls) },
+    { SET("gates.*.bare_newline", "refuse",
+          "For protocol \"submission\": what becomes of a message with a bare CR or LF, which some "
+          "servers take for the end of a line: it is refused, or they become CRLF."),
+      IS_ONE_OF("refuse|normalise"), GATE(bare_newline) },
     { SET("gates.*.proxy_from", "",
           "If set, every client of this gate speaks the PROXY protocol first, and only these "
           "networks may connect."),
       IS_NETWORKS, GATE(proxy_from) },
 
-    { SET("upstreams.*.imap", REQUIRED,
+    { SET("upstreams.*.imap", "",
           "Its IMAP servers, tried in turn: imaps://host[:993], imap://host[:143] (STARTTLS is "
           "required), or imap+clear:// with a loopback address or unix:/path."),
-      IS_URLS(imap_count), UPSTREAM(imap) },
+      IS_URLS, UPSTREAM(imap) },
+    { SET("upstreams.*.pop3", "",
+          "Its POP3 servers: pop3s://host[:995], pop3://host[:110] (STLS is required), or "
+          "pop3+clear://."),
+      IS_URLS, UPSTREAM(pop3) },
+    { SET("upstreams.*.submission", "",
+          "Its submission servers: submissions://host[:465], submission://host[:587] (STARTTLS is "
+          "required), or submission+clear://."),
+      IS_URLS, UPSTREAM(submission) },
+    { SET("upstreams.*.sieve", "",
+          "Its ManageSieve servers: sieve://host[:4190] (STARTTLS is required), sieves:// "
+          "(implicit TLS, which few speak), or sieve+clear://."),
+      IS_URLS, UPSTREAM(sieve) },
     { SET("upstreams.*.ca", "",
           "PEM file of the authorities that may vouch for it; empty: the system's."),
       IS_PATH, UPSTREAM(ca) },
@@ -236,6 +296,10 @@ static const struct schema_row rows[] = {
     { SET("policies.*.networks", "",
           "The networks from which its accounts may connect; empty: anywhere."),
       IS_NETWORKS, POLICY(networks) },
+    { SET("policies.*.sender", "any",
+          "The addresses as which its accounts may submit mail: any, or their own name and what "
+          "aliases.source adds."),
+      IS_ONE_OF("any|own"), POLICY(sender) },
     { SET("policies.*.bind", "none", "What an app password is bound to when it is first used."),
       IS_ONE_OF("none|network|device"), POLICY(bind) },
     { SET("policies.*.otp_reuse", "0s",
@@ -252,6 +316,8 @@ _Static_assert(CONF_TLS_STARTTLS == 1 && CONF_TLS_1_3 == 1 && CONF_PROXY_V2 == 1
 _Static_assert(CONF_LOGIN_PASSTHROUGH == 1 && CONF_LOGIN_MASTER == 2, "order");
 _Static_assert(CONF_SOURCE_FILE == 1 && CONF_SOURCE_LDAP == 2 && CONF_SOURCE_PAM == 3, "order");
 _Static_assert(CONF_REQUIRE_PASSWORD == 1, "order");
+_Static_assert(CONF_NEWLINE_NORMALISE == 1 && CONF_SENDER_OWN == 1, "order");
+_Static_assert(CONF_ALIASES_FILE == 1 && CONF_ALIASES_LDAP == 2 && CONF_ALIASES_SQL == 3, "order");
 _Static_assert(CONF_MODE_WARN == 1 && CONF_MODE_OBSERVE == 2, "order");
 _Static_assert(CONF_BIND_NETWORK == 1 && CONF_BIND_DEVICE == 2, "order");
 _Static_assert(LOG_FORMAT_TEXT == 1 && LOG_FORMAT_JSON == 2, "order");
@@ -271,6 +337,9 @@ _Static_assert(offsetof(struct conf_policy, name) == 0, "schema_member_name");
 
 static const struct schema_protocol protocols[] = {
     { "imap", "imaps", "imap", "imap+clear", 993, 143 },
+    { "pop3", "pop3s", "pop3", "pop3+clear", 995, 110 },
+    { "submission", "submissions", "submission", "submission+clear", 465, 587 },
+    { "sieve", "sieves", "sieve", "sieve+clear", 4190, 4190 },
 };
 
 const struct schema_row *schema_at(size_t index)

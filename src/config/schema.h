@@ -18,7 +18,7 @@ enum schema_kind {
     KIND_TEXTS,    /* struct text_list, from a text or a list                   */
     KIND_PATHS,    /* struct text_list                                          */
     KIND_NETWORKS, /* struct network_list                                       */
-    KIND_URLS,     /* struct conf_url *, and a size_t at offset_count           */
+    KIND_URLS,     /* struct conf_urls                                          */
     KIND_FLAG,     /* bool                                                      */
     KIND_NUMBER,   /* uint8_t to uint32_t                                       */
     KIND_DURATION, /* uint32_t in units of `stored_ms`                          */
@@ -32,12 +32,11 @@ struct schema_row {
     struct config_setting shown;
     enum schema_kind kind;
     enum schema_scope scope;
-    bool is_edge_blind;    /* an edge has no business with it */
-    uint16_t offset;       /* in the scope's struct */
-    uint16_t size;         /* of the field */
-    uint16_t offset_count; /* KIND_URLS */
-    uint32_t unit_ms;      /* KIND_DURATION: of a bare number */
-    uint32_t stored_ms;    /* KIND_DURATION: of the struct's field */
+    bool is_edge_blind; /* an edge has no business with it */
+    uint16_t offset;    /* in the scope's struct */
+    uint16_t size;      /* of the field */
+    uint32_t unit_ms;   /* KIND_DURATION: of a bare number */
+    uint32_t stored_ms; /* KIND_DURATION: of the struct's field */
 };
 
 /* A group whose members are named by the administrator: gates, upstreams, policies. */

@@ -86,16 +86,11 @@ static void put_networks(struct shower *s, const struct network_list *l)
         put_item(s, i, view_text(network_text(&l->items[i], text)));
 }
 
-static void put_urls(struct shower *s, const struct schema_row *row, const void *object)
+static void put_urls(struct shower *s, const struct conf_urls *urls)
 {
-    const struct conf_url *urls;
-    size_t n;
-
-    memcpy(&urls, (const char *)object + row->offset, sizeof(urls));
-    memcpy(&n, (const char *)object + row->offset_count, sizeof(n));
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < urls->n; i++) {
         AUTO_BUF(url, VALUE_TEXT_MAX);
-        url_put(&urls[i], &url);
+        url_put(&urls->items[i], &url);
         put_item(s, i, buf_view(&url));
         s->out->is_failed = s->out->is_failed || !buf_is_ok(&url);
     }
@@ -109,7 +104,7 @@ static void put_list(struct shower *s, const struct schema_row *row, const void 
     if (row->kind == KIND_NETWORKS)
         put_networks(s, at);
     else if (row->kind == KIND_URLS)
-        put_urls(s, row, object);
+        put_urls(s, at);
     else
         put_texts(s, at);
     buf_put_octet(s->out, ']');

@@ -160,11 +160,12 @@ static bool set_networks(const struct schema_row *row, void *object, const struc
     return true;
 }
 
-static void free_urls(struct conf_url *urls, size_t n)
+static void free_urls(struct conf_urls *urls)
 {
-    for (size_t i = 0; i < n; i++)
-        url_done(&urls[i]);
-    mem_free(urls);
+    for (size_t i = 0; i < urls->n; i++)
+        url_done(&urls->items[i]);
+    mem_free(urls->items);
+    *urls = (struct conf_urls){ 0 };
 }
 
 static bool set_urls(const struct schema_row *row, void *object, const struct value *v,
@@ -172,20 +173,18 @@ static bool set_urls(const struct schema_row *row, void *object, const struct va
 {
     const char *dot = strrchr(row->shown.path, '.');
     const struct schema_protocol *p = schema_protocol(dot + 1);
-    struct conf_url *urls = mem_array(v->n, sizeof(*urls));
-    size_t n = 0;
+    struct conf_urls urls = { .items = mem_array(v->n, sizeof(*urls.items)) };
 
     CHECK(p != NULL);
-    if (urls == NULL)
+    if (urls.items == NULL)
         return fault_say(ret, "no memory");
-    for (; n < v->n; n++)
-        if (!url_parse(p, v->items[n], &urls[n], ret)) {
-            free_urls(urls, n);
+    for (; urls.n < v->n; urls.n++)
+        if (!url_parse(p, v->items[urls.n], &urls.items[urls.n], ret)) {
+            free_urls(&urls);
             return false;
         }
     value_free(row, object);
     memcpy(field(row, object), &urls, sizeof(urls));
-    memcpy((char *)object + row->offset_count, &n, sizeof(n));
     return true;
 }
 
@@ -418,7 +417,6 @@ void value_free(const struct schema_row *row, void *object)
 {
     void *at = field(row, object);
     char *text;
-    size_t n;
 
     switch (row->kind) {
     case KIND_TEXT:
@@ -438,11 +436,7 @@ void value_free(const struct schema_row *row, void *object)
         memset(at, 0, sizeof(struct network_list));
         return;
     case KIND_URLS:
-        memcpy(&text, at, sizeof(text));
-        memcpy(&n, (char *)object + row->offset_count, sizeof(n));
-        free_urls((struct conf_url *)(void *)text, n);
-        memset(at, 0, sizeof(text));
-        memset((char *)object + row->offset_count, 0, sizeof(n));
+        free_urls(at);
         return;
     case KIND_FLAG:
     case KIND_NUMBER:

@@ -113,20 +113,31 @@ static enum err build_tls(struct edge *e)
     return e->tls == NULL ? ERR_INVALID : ERR_OK;
 }
 
-static enum err build_upstream(struct edge *e, const struct conf_upstream *conf)
+/* *is_tls: one of the URLs asks for TLS. */
+static enum err add_hosts(struct edge *e, const struct conf_urls *urls, bool *is_tls)
 {
-    struct edge_upstream *u = &e->upstreams[e->upstream_count++];
-    bool is_clear = true;
-    char why[256];
-
-    u->conf = conf;
-    for (size_t i = 0; i < conf->imap_count; i++) {
-        const struct conf_url *url = &conf->imap[i];
-        is_clear = is_clear && strstr(url->scheme, "+clear") != NULL;
+    for (size_t i = 0; i < urls->n; i++) {
+        const struct conf_url *url = &urls->items[i];
+        *is_tls = *is_tls || strstr(url->scheme, "+clear") == NULL;
         if (!url->is_unix && resolver_add(e->resolver, url->host) != ERR_OK)
             return ERR_MEMORY;
     }
-    if (is_clear)
+    return ERR_OK;
+}
+
+static enum err build_upstream(struct edge *e, const struct conf_upstream *conf)
+{
+    struct edge_upstream *u = &e->upstreams[e->upstream_count++];
+    bool is_tls = false;
+    char why[256];
+
+    u->conf = conf;
+    for (int id = PROTOCOL_NONE + 1; protocol_find((enum protocol_id)id) != NULL; id++) {
+        const struct protocol *p = protocol_find((enum protocol_id)id);
+        if (add_hosts(e, config_urls(conf, p->name), &is_tls) != ERR_OK)
+            return ERR_MEMORY;
+    }
+    if (!is_tls)
         return ERR_OK;
     const struct tls_client_conf tls = {
         .ca = conf->ca[0] == 0 ? VIEW_NONE : boot_file(conf->ca),

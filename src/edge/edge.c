@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "edge/boot.h"
 #include "edge/context.h"
+#include "edge/offer.h"
 #include "edge/session.h"
 #include "net/tls_memory.h"
 #include "sandbox/sandbox.h"
@@ -10,8 +11,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#define LOOK_MS       1000 /* how long the gates wait for a first look at the upstreams */
 #define LOAD_EVERY_MS 1000 /* the supervisor only wants to say how many a crash has cost */
 
 static struct edge edge;
@@ -84,20 +87,42 @@ static void drain(struct edge *e, uint32_t within_ms)
 
 /* ---- boot channel --------------------------------------------------------------------- */
 
-static void start(struct edge *e, const struct wire_boot_start *b)
+/* Clients remember what was offered: so it is looked up before the first of them comes. */
+static void serve(struct edge *e)
 {
     const struct wire_ready ready = { 0 };
 
+    if (e->is_serving)
+        return;
+    e->is_serving = true;
+    (void)uv_timer_stop(&e->look_deadline);
+    for (size_t i = 0; !e->is_draining && i < e->gate_count; i++)
+        if (gate_listen(&e->gates[i]) != ERR_OK)
+            _exit(1);
+    channel_send(e->boot, WIRE_ready, &ready, -1);
+}
+
+static void on_look_deadline(uv_timer_t *timer)
+{
+    serve(timer->data);
+}
+
+static void start(struct edge *e, const struct wire_boot_start *b)
+{
     e->number = b->edge;
     e->generation = b->generation;
     if (boot_build(e) != ERR_OK)
         _exit(1);
+    if (e->config->host[0] != 0)
+        (void)snprintf(e->host, sizeof(e->host), "%s", e->config->host);
     log_open("edge", e->config->log.format, e->config->log.level);
     if (sandbox_enter(&sandbox_edge, e->config) != ERR_OK)
         _exit(1);
     boot_forget_files();
     channel_set_open(e->boot);
-    channel_send(e->boot, WIRE_ready, &ready, -1);
+    (void)uv_timer_start(&e->look_deadline, on_look_deadline, LOOK_MS, 0);
+    if (offer_begin(e, serve) != ERR_OK)
+        _exit(1);
 }
 
 static void on_boot_message(void *owner, struct channel *c, const struct wire_message *m,
@@ -157,10 +182,12 @@ static enum err open_loop(struct edge *e)
                                        .on_end = on_boot_end };
 
     (void)uv_timer_init(e->loop, &e->drain_deadline);
+    (void)uv_timer_init(e->loop, &e->look_deadline);
     (void)uv_timer_init(e->loop, &e->load);
     (void)uv_timer_init(e->loop, &e->resume_more);
     (void)uv_idle_init(e->loop, &e->resume);
-    e->drain_deadline.data = e->load.data = e->resume_more.data = e->resume.data = e;
+    e->drain_deadline.data = e->look_deadline.data = e->load.data = e->resume_more.data =
+        e->resume.data = e;
     e->poller = poller_open(e->loop);
     e->resolver = resolver_new(e->loop);
     e->boot = e->poller == NULL || e->resolver == NULL ? NULL : channel_open(&boot);

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "edge/offer.h"
 #include "proto/proxy/proxy.h"
 
 #define OUTPUT_MAX     8192
@@ -17,6 +18,7 @@ enum err entry_new(struct session *s)
 {
     const struct front_conf conf = { .host = s->edge->host,
                                      .portal_url = s->edge->config->portal.url,
+                                     .offer = offer_of(s->edge, s->gate->protocol),
                                      .is_tls = s->gate->conf->tls == CONF_TLS_IMPLICIT };
 
     s->entry = NEW(entry);
@@ -24,6 +26,7 @@ enum err entry_new(struct session *s)
         return ERR_MEMORY;
     buf_init(&s->entry->input, 2 * LIMIT_FRONT_INPUT);
     buf_init(&s->entry->output, OUTPUT_MAX);
+    buf_init(&s->entry->senders, LIMIT_SENDERS);
     s->entry->deadline_ms = loop_now_ms(s->edge->loop) + s->edge->config->session.login_timeout_ms;
     s->entry->front = s->gate->protocol->front->create(&conf);
     return s->entry->front == NULL ? ERR_MEMORY : ERR_OK;
@@ -39,6 +42,7 @@ void entry_free(struct session *s)
         s->gate->protocol->front->destroy(n->front);
     buf_done(&n->input);
     buf_done(&n->output);
+    buf_done(&n->senders);
     mem_free(n);
 }
 
@@ -149,7 +153,7 @@ static void run_handshake(struct session *s)
         begin_front(s);
         return;
     }
-    s->gate->protocol->front->tls_started(s->entry->front);
+    s->gate->protocol->front->tls_started(s->entry->front, &s->entry->output);
     entry_to_front(s);
 }
 

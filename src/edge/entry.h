@@ -10,14 +10,17 @@ struct entry {
     struct front *front;  /* owned */
     struct buf input;     /* read, not yet fed */
     struct buf output;    /* to be written */
+    struct buf senders;   /* of the verdict, for the guard */
     uint64_t deadline_ms; /* of the whole entry: nobody stays before login for ever */
     uint64_t asked_at_ms; /* when the credential came */
     uint64_t swallowed;   /* PARTING: octets since the last words */
-    const char *reason;   /* PARTING: why, for the log */
+    const struct edge_upstream *upstream; /* of the verdict; borrowed */
+    const char *reason;                   /* PARTING: why, for the log */
     enum front_answer answer;
     bool is_alert;
     bool is_starting_tls; /* FRONT said STARTTLS; output must be out first */
     bool is_tls;          /* TLS is up */
+    bool is_sender_held;  /* of the verdict */
 };
 
 /* ---- session.c ---- */

@@ -77,6 +77,11 @@ enum err gate_open(struct edge *e, struct gate *g)
         return ERR_IO;
     (void)uv_timer_init(e->loop, &g->pause);
     g->poll.data = g->pause.data = g;
+    return ERR_OK;
+}
+
+enum err gate_listen(struct gate *g)
+{
     g->is_listening = true;
     return uv_poll_start(&g->poll, UV_READABLE, on_poll) == 0 ? ERR_OK : ERR_IO;
 }

@@ -2,6 +2,7 @@
 #include "edge/entry.h"
 
 #include "base/mem.h"
+#include "edge/offer.h"
 
 #include <sys/socket.h>
 #include <time.h>
@@ -60,6 +61,19 @@ void judged_ask(struct session *s, const struct front_event *event)
         channel_send(s->edge->warden, WIRE_question, &q, -1);
 }
 
+static enum err open_relay(struct session *s, struct view capabilities)
+{
+    const struct guard_conf conf = {
+        .capabilities = capabilities,
+        .is_trusting = s->entry->upstream->conf->is_trusting,
+        .is_newline_normalised = s->gate->conf->bare_newline == CONF_NEWLINE_NORMALISE,
+        .is_sender_held = s->entry->is_sender_held,
+        .senders = buf_view(&s->entry->senders),
+    };
+
+    return relay_start(s, &conf, buf_view(&s->entry->input));
+}
+
 static void on_upstream_done(void *owner, enum outcome outcome, struct view capabilities)
 {
     struct session *s = owner;
@@ -78,13 +92,14 @@ static void on_upstream_done(void *owner, enum outcome outcome, struct view capa
             refuse(s, ANSWER_LATER, false);
         return;
     }
+    offer_learn(s->edge, s->entry->upstream, s->gate->protocol, capabilities);
     s->gate->protocol->front->accept(n->front, capabilities, s->is_warned, &n->output);
     if (!entry_flush(s)) {
         /* A client that does not even read its own OK is not worth a state. */
         session_close(s, "write failed");
         return;
     }
-    if (relay_start(s, buf_view(&n->input)) != ERR_OK) {
+    if (open_relay(s, capabilities) != ERR_OK) {
         session_close(s, "no memory");
         return;
     }
@@ -136,7 +151,11 @@ static void log_in(struct session *s, const struct wire_verdict *v)
 
     s->is_allowed = true;
     s->is_warned = v->is_alert;
-    if (upstream == NULL || !remember(&s->account, v->account) ||
+    s->entry->upstream = upstream;
+    s->entry->is_sender_held = v->is_sender_held;
+    buf_clear(&s->entry->senders);
+    buf_put(&s->entry->senders, v->senders);
+    if (upstream == NULL || !buf_is_ok(&s->entry->senders) || !remember(&s->account, v->account) ||
         !remember(&s->app_password, v->app_password) ||
         (s->upstream = upstream_start(&conf)) == NULL) {
         session_tell_closed(s, "upstream is not known or no memory");

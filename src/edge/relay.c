@@ -6,7 +6,8 @@
 #include "base/secret.h"
 #include "net/pool.h"
 
-#define TURN_MAX   16 /* reads of one pipe in one turn of the loop, so that others get theirs */
+#define TURN_MAX 16 /* reads of one pipe in one turn of the loop, so that others get theirs */
+/* The most that a guard puts at once: IMAP's, that of the others is far less. */
 #define PUT_MAX    (LIMIT_IMAP_GUARD_LINE + LIMIT_IMAP_CAPABILITY)
 #define LABEL_LOOK 32 /* runs after which no client tells its name any more */
 
@@ -295,12 +296,12 @@ static bool fill(struct pipe *p, struct view octets)
     return true;
 }
 
-enum err relay_start(struct session *s, struct view input)
+enum err relay_start(struct session *s, const struct guard_conf *conf, struct view input)
 {
     struct relay *r = NEW(relay);
     const struct protocol *p = s->gate->protocol;
 
-    if (r == NULL || (r->guard = p->guard->create()) == NULL || !fill(&r->up, input) ||
+    if (r == NULL || (r->guard = p->guard->create(conf)) == NULL || !fill(&r->up, input) ||
         !fill(&r->down, buf_view(&s->upstream->input))) {
         relay_free(r, p);
         return ERR_MEMORY;

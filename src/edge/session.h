@@ -73,9 +73,9 @@ struct session *session_find(struct edge *e, uint64_t id); /* NULL: none */
 
 /* ---- relay.c ---- */
 
-/* The session is open: relays between s->client and s->upstream. `input` is what the client has
- * sent behind its login. ERR_MEMORY: nothing has begun. */
-MUST_USE enum err relay_start(struct session *s, struct view input);
+/* The session is open: relays between s->client and s->upstream under a guard of `conf`. `input` is
+ * what the client has sent behind its login. ERR_MEMORY: nothing has begun. */
+MUST_USE enum err relay_start(struct session *s, const struct guard_conf *conf, struct view input);
 /* Octets move as far as they can; may close the session. */
 void relay_run(struct session *s);
 /* Puts the protocol's last words towards the client, if it is between two responses. */

@@ -93,21 +93,26 @@ static void fail(struct upstream *u, enum outcome outcome)
     conf.on_done(conf.owner, outcome, VIEW_NONE);
 }
 
+static const struct conf_urls *urls_of(const struct upstream_login *l)
+{
+    return config_urls(l->conf.upstream->conf, l->conf.protocol->name);
+}
+
 /* May another address, or the next URL, be asked? Nothing of the credential has left us yet. */
 static bool has_another(struct upstream *u)
 {
     struct upstream_login *l = u->login;
-    const struct conf_upstream *c = l->conf.upstream->conf;
+    const struct conf_urls *urls = urls_of(l);
 
     if (l->has_spoken || l->url == NULL || ++l->attempts >= ATTEMPTS)
         return false;
     resolver_demote(l->conf.edge->resolver, l->url->host);
-    l->next_url = (size_t)(l->url - c->imap);
+    l->next_url = (size_t)(l->url - urls->items);
     if (++l->url_tries >= resolver_count(l->conf.edge->resolver, l->url->host)) {
         l->next_url++;
         l->url_tries = 0;
     }
-    return l->next_url < c->imap_count;
+    return l->next_url < urls->n;
 }
 
 /* What went wrong is the log's business; the client only learns "later". */
@@ -305,11 +310,13 @@ static bool make_machine(struct upstream *u, bool is_tls, bool is_starttls)
 {
     struct upstream_login *l = u->login;
     const struct login_conf conf = {
+        .host = l->conf.edge->host,
         .authorization = secret_view(&l->authorization),
         .user = secret_view(&l->user),
         .secret = secret_view(&l->secret),
         .is_tls = is_tls,
         .is_starttls = is_starttls,
+        .is_look = l->conf.is_look,
         .is_trusting = l->conf.upstream->conf->is_trusting,
         .client = l->conf.client,
         .session = l->session,
@@ -369,11 +376,12 @@ static bool dial_next(struct upstream *u)
 {
     struct upstream_login *l = u->login;
     const struct conf_upstream *c = l->conf.upstream->conf;
+    const struct conf_urls *urls = urls_of(l);
     const struct dial_conf dial = { .loop = l->conf.edge->loop,
                                     .poller = l->conf.edge->poller,
                                     .resolver = l->conf.edge->resolver,
-                                    .urls = c->imap + l->next_url,
-                                    .url_count = c->imap_count - l->next_url,
+                                    .urls = urls->items + l->next_url,
+                                    .url_count = urls->n - l->next_url,
                                     .timeout_ms = c->connect_timeout_ms,
                                     .owner = u,
                                     .on_done = on_connected };
@@ -392,7 +400,8 @@ static void connect_next(struct upstream *u)
 
 struct upstream *upstream_start(const struct upstream_conf *conf)
 {
-    struct upstream *u = NEW(upstream);
+    const struct conf_urls *urls = config_urls(conf->upstream->conf, conf->protocol->name);
+    struct upstream *u = urls->n == 0 ? NULL : NEW(upstream);
     struct upstream_login *l = NEW(upstream_login);
 
     if (u == NULL || l == NULL || secret_set(&l->authorization, conf->authorization) != ERR_OK ||

@@ -26,13 +26,15 @@ struct upstream_conf {
     struct view authorization, user, secret; /* copied */
     struct addr client, target;              /* for PROXY and ID */
     uint64_t session;
+    bool is_look; /* without a credential: only to see what the upstream offers */
     void *owner;
     /* Called once, from the loop. `capabilities` lives until it returns. After anything else than
      * OUTCOME_ACCEPTED the upstream has closed itself. */
     void (*on_done)(void *owner, enum outcome outcome, struct view capabilities);
 };
 
-MUST_USE struct upstream *upstream_start(const struct upstream_conf *conf); /* NULL: no memory */
+/* NULL: no memory, or the upstream does not serve this protocol. */
+MUST_USE struct upstream *upstream_start(const struct upstream_conf *conf);
 /* Ends it in whatever state; on_done is not called any more. NULL is fine. */
 void upstream_close(struct upstream *u);
 

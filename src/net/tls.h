@@ -31,7 +31,8 @@ MUST_USE struct tls_server *tls_server_new(const struct tls_server_conf *conf, c
 void tls_server_free(struct tls_server *t);
 /* `keys`: newest first, TLS_TICKET_KEY octets each; the first seals, all open. Process-wide. */
 void tls_server_set_tickets(struct view keys);
-/* `alpn` (e.g. "imap", or NULL) is what a client that offers ALPN must offer; borrowed for ever. */
+/* `alpn` (e.g. "imap") is what a client that offers ALPN must offer (NULL: it may offer none);
+ * borrowed for ever. */
 MUST_USE SSL *tls_server_session(struct tls_server *t, const char *alpn); /* NULL: no memory */
 
 /* ---- towards upstreams ---- */

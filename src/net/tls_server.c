@@ -89,9 +89,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
     const char *wanted = SSL_get_app_data(ssl);
 
     (void)arg;
-    if (wanted == NULL)
-        return SSL_TLSEXT_ERR_NOACK;
-    for (unsigned int i = 0; i < in_n; i += 1U + in[i]) {
+    for (unsigned int i = 0; wanted != NULL && i < in_n; i += 1U + in[i]) {
         const struct view offered = view_of(in + i + 1, in[i]);
         if (i + 1U + in[i] <= in_n && view_is_equal(offered, view_text(wanted))) {
             *out = in + i + 1;

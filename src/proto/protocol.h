@@ -20,7 +20,11 @@
 
 enum protocol_id {
     PROTOCOL_NONE = 0,
-    PROTOCOL_IMAP = 1,
+    PROTOCOL_IMAP = 1, /* the numbers are on the wire and in the store: for ever */
+    PROTOCOL_POP3 = 2,
+    PROTOCOL_SUBMISSION = 3,
+    PROTOCOL_SIEVE = 4,
+    PROTOCOL_COUNT
 };
 
 /* ---- front: towards the client, before login ------------------------------------------ */
@@ -33,7 +37,7 @@ enum front_kind {
     FRONT_CLOSE, /* flush `out` and close: LOGOUT, or the peer went over a bound; final       */
 };
 
-enum front_mechanism { MECHANISM_PASSWORD = 0 }; /* LOGIN and AUTHENTICATE PLAIN */
+enum front_mechanism { MECHANISM_PASSWORD = 0 }; /* user and password, by whatever command */
 
 struct front_event {
     enum front_kind kind;
@@ -58,7 +62,9 @@ enum front_answer {
 struct front_conf {
     const char *host; /* name in the greeting; borrowed for the machine's life               */
     const char *portal_url; /* shown in refusals; "" for none; borrowed */
-    bool is_tls; /* TLS is on already (implicit)                                        */
+    struct view offer; /* what the upstreams of this protocol offer, in the words of LOGIN_DONE, as
+                          far as is known; only where protocol.has_offer; copied */
+    bool is_tls;       /* TLS is on already (implicit)                                        */
 };
 
 struct front; /* opaque; each protocol has its own layout */
@@ -69,7 +75,7 @@ struct front_ops {
     void (*greet)(struct front *f, struct buf *out);
     /* Uses up to in.n octets, stops after an event; what is not used is fed again later. */
     struct front_event (*feed)(struct front *f, struct view in, size_t *ret_used, struct buf *out);
-    void (*tls_started)(struct front *f);
+    void (*tls_started)(struct front *f, struct buf *out);
     /* A refusal. `is_alert`: precede it by the ALERT with the portal's URL (at most once an hour;
      * the warden counts). After the last permitted try the front closes: the next feed says so. */
     void (*answer)(struct front *f, enum front_answer answer, bool is_alert, struct buf *out);
@@ -90,7 +96,8 @@ enum login_kind {
     LOGIN_MORE = 0, /* flush `out`, wait for more                                              */
     LOGIN_STARTTLS, /* the upstream agreed: begin TLS now, then call tls_started.
                        Octets behind the reply were an error and never come here                */
-    LOGIN_DONE,     /* logged in; `capabilities` is set; unused input belongs to the relay      */
+    LOGIN_DONE,     /* logged in, or seen what there is to see; `capabilities` is set; unused
+                       input belongs to the relay                                               */
     LOGIN_REFUSED,  /* the upstream does not take this credential                               */
     LOGIN_UNAVAILABLE, /* the upstream says try later, speaks nonsense, or is not what it must be */
 };
@@ -98,15 +105,20 @@ enum login_kind {
 struct login_event {
     enum login_kind kind;
     const char *reason;       /* static words for the log */
-    struct view capabilities; /* LOGIN_DONE: e.g. "IMAP4rev1 IDLE …", or empty */
+    struct view capabilities; /* LOGIN_DONE: "IMAP4rev1 IDLE …", or empty; elsewhere the lines of
+                                 the upstream's CAPA, EHLO or CAPABILITY reply without codes, each
+                                 with its CRLF: "SIZE 1000\r\nPIPELINING\r\n" */
 };
 
 struct login_conf {
+    const char *host;          /* what we call ourselves (EHLO); borrowed for the machine's life */
     struct view authorization; /* SASL PLAIN authorization identity; empty: none */
     struct view user;
     struct view secret; /* copied, wiped as soon as it was sent */
     bool is_tls;      /* TLS is on already (imaps://)                                            */
     bool is_starttls; /* STARTTLS is required before any credential                              */
+    bool is_look;     /* no credential: LOGIN_DONE as soon as it is known what the upstream offers;
+                         only where protocol.has_offer                                           */
     bool is_trusting; /* send ID with the client's address before the login                      */
     struct addr client;  /* for is_trusting */
     const char *session; /* our session id, for is_trusting; borrowed for the machine's life */
@@ -143,8 +155,17 @@ struct guard_step {
 
 struct guard;
 
+/* What the guard must know of its session. Each protocol takes what concerns it; all is copied. */
+struct guard_conf {
+    struct view capabilities;   /* what the login said of the upstream */
+    bool is_trusting;           /* IMAP: the upstream believes what ID says of the client */
+    bool is_newline_normalised; /* SMTP: a bare CR or LF in a message becomes CRLF, not its end */
+    bool is_sender_held;        /* SMTP: MAIL FROM names one of `senders` */
+    struct view senders;        /* "ann@example.org @example.net": spaces between; "@": a domain */
+};
+
 struct guard_ops {
-    MUST_USE struct guard *(*create)(void); /* NULL: no memory */
+    MUST_USE struct guard *(*create)(const struct guard_conf *conf); /* NULL: no memory */
     void (*destroy)(struct guard *g);
     /* The client's octets towards the upstream. Called again and again until MORE, HOLD or END. */
     struct guard_step (*client)(struct guard *g, struct view in);
@@ -152,9 +173,11 @@ struct guard_ops {
      * guard's own answers (refusals) are put between two responses of the server. */
     struct guard_step (*server)(struct guard *g, struct view in);
     /* The octets to send to the client if the gate ends the session now (BYE), or empty when the
-     * server is in the middle of a response. `text` is static. */
+     * server is in the middle of a response. `text` is static. After GUARD_END the guard may say
+     * better what was wrong. */
     void (*bye)(struct guard *g, const char *text, struct buf *out);
-    /* What the client said of itself inside the session (ID), once; empty: nothing new. */
+    /* What the client said of itself inside the session (ID), once; empty: nothing new. NULL: the
+     * protocol has no such word. */
     struct view (*client_label)(struct guard *g);
 };
 
@@ -164,11 +187,13 @@ struct guard_ops {
 struct protocol {
     enum protocol_id id;
     const char *name; /* as in the configuration: "imap" */
-    const char *alpn; /* RFC 7301 registry; NULL: none */
+    const char *alpn; /* RFC 7301 registry; NULL: none, and who offers any is no client of ours */
     /* URL schemes of its upstreams: implicit TLS, STARTTLS required, clear (loopback and unix only)
      */
     const char *scheme_tls, *scheme_starttls, *scheme_clear;
     uint16_t port_tls, port_starttls;
+    bool has_offer; /* what an upstream offers is shown before the login, and must be true after it:
+                       the edge looks it up */
     const struct front_ops *front;
     const struct login_ops *login;
     const struct guard_ops *guard;

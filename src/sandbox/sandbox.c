@@ -33,10 +33,13 @@
 
 static bool has_unix_upstream(const struct config *c)
 {
-    for (size_t i = 0; i < c->upstream_count; i++)
-        for (size_t k = 0; k < c->upstreams[i].imap_count; k++)
-            if (c->upstreams[i].imap[k].is_unix)
-                return true;
+    for (size_t i = 0; i < c->gate_count; i++)
+        for (size_t k = 0; k < c->upstream_count; k++) {
+            const struct conf_urls *urls = config_urls(&c->upstreams[k], c->gates[i].protocol);
+            for (size_t u = 0; urls != NULL && u < urls->n; u++)
+                if (urls->items[u].is_unix)
+                    return true;
+        }
     return false;
 }
 

@@ -51,7 +51,7 @@ static void on_event(struct run *r, const struct front_event *e)
     case FRONT_STARTTLS:
         CHECK(!r->is_tls);
         buf_put_text(&r->journal, "starttls\n");
-        imap_front_ops.tls_started(r->front);
+        imap_front_ops.tls_started(r->front, &r->out);
         r->is_tls = true;
         return;
     case FRONT_CREDENTIAL:

@@ -12,6 +12,8 @@
 #include <ctype.h>
 #include <strings.h>
 
+static const struct guard_conf plain;
+
 #define HEAD 4 /* octets in front of the client's: flags, three seeds */
 #define WIDE (1u << 22)
 
@@ -374,7 +376,7 @@ static void dialogue_init(struct dialogue *d, const uint8_t *head, uint32_t sche
     struct buf *bufs[] = { &d->from_client, &d->up,    &d->down,       &d->m.line,
                            &d->m.tag,       &d->m.say, &d->m.expected, &d->m.echo };
 
-    *d = (struct dialogue){ .g = imap_guard_ops.create(), .schedule = schedule };
+    *d = (struct dialogue){ .g = imap_guard_ops.create(&plain), .schedule = schedule };
     d->m.flags = head[0];
     d->m.chance = 1u + head[1];
     for (size_t i = 0; i < COUNT_OF(bufs); i++)

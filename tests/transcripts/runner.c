@@ -263,7 +263,7 @@ static bool on_starttls(struct play *p)
     if (p->piece == 1) /* a caller that does not discard: the machine does */
         pump(p);
     buf_clear(&p->in);
-    p->protocol->front->tls_started(p->front);
+    p->protocol->front->tls_started(p->front, &p->out);
     return true;
 }
 

@@ -257,8 +257,9 @@ static struct front_event feed(struct front *f, struct view in, size_t *ret_used
     return event;
 }
 
-static void tls_started(struct front *f)
+static void tls_started(struct front *f, struct buf *out)
 {
+    (void)out; /* the client asks again (RFC 9051 §6.2.1) */
     imap_front_finish(f);
     f->is_tls = true;
     f->is_cr = false;

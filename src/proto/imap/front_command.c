@@ -15,7 +15,7 @@ static const struct front_event more = { .kind = FRONT_MORE };
 static struct front_event bad(struct front *f, const char *text, struct buf *out)
 {
     imap_front_tagged(f, text, out);
-    if (++f->bad_commands >= LIMIT_IMAP_BAD)
+    if (++f->bad_commands >= LIMIT_FRONT_BAD)
         return imap_front_close(f, "Too many bad commands", "bad", out);
     imap_front_finish(f);
     return more;
@@ -273,7 +273,7 @@ struct front_event imap_front_command(struct front *f, struct buf *out)
     f->tag_n = 0;
     if (imap_parse_is_foreign(buf_view(&f->line)))
         return imap_front_close(f, "This is an IMAP server", "foreign", out);
-    if (++f->commands > LIMIT_IMAP_COMMANDS)
+    if (++f->commands > LIMIT_FRONT_COMMANDS)
         return imap_front_close(f, "Too many commands before login", "too-many", out);
     if (!imap_parse_head(buf_view(&f->line), &tag, &name, &rest))
         return bad(f, "BAD Malformed command", out);

@@ -36,12 +36,13 @@ struct guard_step guard_end(struct guard *g, const char *reason)
     return (struct guard_step){ .kind = GUARD_END, .reason = g->reason };
 }
 
-static struct guard *create(void)
+static struct guard *create(const struct guard_conf *conf)
 {
     struct guard *g = NEW(guard);
 
     if (g == NULL)
         return NULL;
+    g->is_trusting = conf->is_trusting;
     buf_init(&g->line, LIMIT_IMAP_GUARD_LINE);
     buf_init(&g->tag, LIMIT_IMAP_GUARD_TAG + sizeof(REFUSAL));
     buf_init(&g->held, LIMIT_IMAP_CAPABILITY);

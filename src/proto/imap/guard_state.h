@@ -64,6 +64,7 @@ struct guard {
     uint8_t server;       /* enum guard_server */
     uint8_t place;        /* enum guard_place */
 
+    bool is_trusting : 1;     /* the upstream believes what ID says of the client */
     bool is_line_spent : 1;   /* `line` was handed out by the last step: empty it */
     bool is_held_spent : 1;   /* the same for `held` */
     bool is_tag_spent : 1;    /* the same for `tag`  */

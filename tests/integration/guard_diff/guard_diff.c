@@ -28,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static const struct guard_conf plain;
+
 #define WIDE      (1u << 26)
 #define QUIET_MS  1500 /* a server on loopback that has said nothing for so long says nothing */
 #define ANSWER_MS 2000 /* for the last NOOP, for a login */
@@ -245,7 +247,7 @@ static void play(struct play *p, char *line)
 {
     char *rest = NULL;
 
-    p->g = imap_guard_ops.create();
+    p->g = imap_guard_ops.create(&plain);
     p->reason = NULL;
     buf_clear(&p->from_client);
     buf_clear(&p->from_server);

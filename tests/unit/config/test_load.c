@@ -90,15 +90,15 @@ static void test_everything(void **state)
     assert_int_equal(c->gates[0].proxy_from.items[0].base.ip[1], 0);
 
     const struct conf_upstream *u = &c->upstreams[0];
-    assert_int_equal(u->imap_count, 4);
-    assert_string_equal(u->imap[0].scheme, "imap");
-    assert_string_equal(u->imap[0].host, "2001:db8::1");
-    assert_int_equal(u->imap[0].port, 143);
-    assert_true(u->imap[1].is_unix);
-    assert_string_equal(u->imap[1].host, "/run/x.sock");
-    assert_int_equal(u->imap[1].port, 0);
-    assert_int_equal(u->imap[2].port, 1143);
-    assert_int_equal(u->imap[3].port, 9993);
+    assert_int_equal(u->imap.n, 4);
+    assert_string_equal(u->imap.items[0].scheme, "imap");
+    assert_string_equal(u->imap.items[0].host, "2001:db8::1");
+    assert_int_equal(u->imap.items[0].port, 143);
+    assert_true(u->imap.items[1].is_unix);
+    assert_string_equal(u->imap.items[1].host, "/run/x.sock");
+    assert_int_equal(u->imap.items[1].port, 0);
+    assert_int_equal(u->imap.items[2].port, 1143);
+    assert_int_equal(u->imap.items[3].port, 9993);
     assert_string_equal(u->master_password, "geheim");
     assert_true(u->is_trusting);
     assert_int_equal(u->proxy, CONF_PROXY_V2);

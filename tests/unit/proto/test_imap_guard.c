@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+static const struct guard_conf plain;
+
 /* A step of a dialogue is a letter, a colon and octets; '\x01' stands for NUL.
  *   C  the client sends          U  this has gone upstream since the last U
  *   S  the upstream sends        D  this has gone down to the client since the last D
@@ -129,7 +131,7 @@ static void play_step(struct run *r, size_t i)
 static void play(const struct dialogue *d, bool is_trickle, size_t split_step, size_t split_at)
 {
     struct run r = { .d = d,
-                     .g = imap_guard_ops.create(),
+                     .g = imap_guard_ops.create(&plain),
                      .is_trickle = is_trickle,
                      .split_step = split_step,
                      .split_at = split_at };
@@ -528,7 +530,7 @@ static struct guard_step feed_client(struct guard *g, const char *text)
 static void holds_above_256_outstanding(void **state)
 {
     (void)state;
-    struct guard *g = imap_guard_ops.create();
+    struct guard *g = imap_guard_ops.create(&plain);
 
     for (int i = 0; i < 256; i++)
         assert_int_equal(feed_client(g, "a NOOP\r\n").kind, GUARD_PASS);
@@ -543,7 +545,7 @@ static void line_at_its_bound(void **state)
     (void)state;
     for (size_t over = 0; over < 2; over++) {
         for (size_t piece = 1; piece < 1 << 17; piece = piece == 1 ? 4096 : piece * 32) {
-            struct guard *g = imap_guard_ops.create();
+            struct guard *g = imap_guard_ops.create(&plain);
             size_t n = LIMIT_IMAP_GUARD_LINE + over, at = 0;
             uint8_t *line = mem_alloc(n);
             struct guard_step s = { .kind = GUARD_MORE };
@@ -570,7 +572,7 @@ static void line_at_its_bound(void **state)
 static void capability_over_its_bound(void **state)
 {
     (void)state;
-    struct guard *g = imap_guard_ops.create();
+    struct guard *g = imap_guard_ops.create(&plain);
     size_t n = LIMIT_IMAP_CAPABILITY + 64;
     uint8_t *line = mem_alloc(n);
 
@@ -590,7 +592,7 @@ static void capability_over_its_bound(void **state)
 static void bulk_passes_in_one_step(void **state)
 {
     (void)state;
-    struct guard *g = imap_guard_ops.create();
+    struct guard *g = imap_guard_ops.create(&plain);
     const char *text =
         "* 1 FETCH (BODY[] {3}\r\nabc)\r\n* 2 FETCH (BODY[] {3}\r\nabc)\r\n* SEARCH 1";
     struct guard_step s = imap_guard_ops.server(g, view_text(text));
@@ -603,7 +605,7 @@ static void bulk_passes_in_one_step(void **state)
 static void says_bye_between_responses_only(void **state)
 {
     (void)state;
-    struct guard *g = imap_guard_ops.create();
+    struct guard *g = imap_guard_ops.create(&plain);
     AUTO_BUF(out, 128);
 
     imap_guard_ops.bye(g, "going", &out);
@@ -623,7 +625,7 @@ static void says_bye_between_responses_only(void **state)
 
 static void label_is(const char *command, const char *label)
 {
-    struct guard *g = imap_guard_ops.create();
+    struct guard *g = imap_guard_ops.create(&plain);
 
     assert_int_equal(imap_guard_ops.client_label(g).n, 0);
     assert_int_equal(feed_client(g, command).kind, GUARD_PASS);
@@ -649,7 +651,7 @@ static void labels(void **state)
 static void is_tiny_when_idle(void **state)
 {
     (void)state;
-    struct guard *g = imap_guard_ops.create();
+    struct guard *g = imap_guard_ops.create(&plain);
 
     assert_true(sizeof(struct guard) <= 200);
     (void)feed_client(g, "a1 NO");
@@ -681,7 +683,7 @@ static void every_allocation_fails_once(void **state)
         static const char *const client[] = { "a1 LO", "GIN {1+}\r\nx\r\n",
                                               "a2 ID (\"name\" \"x\")\r\n", "a3 CREATE {1+}\r\n" };
         mem_fail_at(n);
-        struct guard *g = imap_guard_ops.create();
+        struct guard *g = imap_guard_ops.create(&plain);
         for (size_t i = 0; g != NULL && i < COUNT_OF(client); i++) {
             struct view in = view_text(client[i]);
             struct guard_step s = { .kind = GUARD_PASS };
