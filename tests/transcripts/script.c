@@ -65,6 +65,11 @@ static const struct {
     { "L: ", STEP_LABEL, "" },    { "B: ", STEP_BYE, "" },        { "R: ", STEP_REST, "\r\n" },
 };
 
+bool script_is_word(const struct step *s, size_t i, const char *word)
+{
+    return i < s->count && view_is_equal(s->words[i], view_text(word));
+}
+
 /* The last word takes the rest of the line; "" is the empty word. */
 static void split(struct step *step, const char *text, size_t n)
 {
@@ -87,14 +92,16 @@ static struct step parse(const char *name, unsigned line, const char *text, size
         if (n < 2 || strncmp(text, marks[i].mark, length) != 0)
             continue;
         step.kind = marks[i].kind;
+        step.who = text[0];
         step.text = decode(text + length, n - length, marks[i].tail);
         split(&step, text + length, n - length);
         return step;
     }
     split(&step, text, n);
-    if (step.count < 2)
+    if (step.count == 0)
         script_die(name, line, "neither a step nor a setting");
-    step.text = decode("", 0, "");
+    const size_t word = strcspn(text, " ");
+    step.text = decode(text + word + (word < n), n - word - (word < n), "");
     return step;
 }
 

@@ -3,7 +3,7 @@
 #ifndef POSTERN_TESTS_TRANSCRIPTS_SCRIPT_H
 #define POSTERN_TESTS_TRANSCRIPTS_SCRIPT_H
 
-#include "base/view.h"
+#include "proto/protocol.h"
 
 #define SCRIPT_WORDS 6
 
@@ -21,20 +21,24 @@ enum step_kind {
 
 struct step {
     enum step_kind kind;
+    char who; /* SEND, EXPECT: C, S or U, as in the file */
     unsigned line;
-    struct view text;                /* the whole text, decoded */
+    struct view text;                /* the whole text, decoded; of a setting behind its name */
     struct view words[SCRIPT_WORDS]; /* split at single spaces, each decoded */
     size_t count;                    /* of words; the last may hold spaces */
 };
 
 struct script {
-    const char *name; /* borrowed */
+    const char *name;                /* borrowed */
+    const struct protocol *protocol; /* set by the caller */
     struct step *steps;
     size_t count;
 };
 
 void script_load(struct script *s, const char *path);
 void script_free(struct script *s);
+/* Is the step's i-th word this one? */
+bool script_is_word(const struct step *s, size_t i, const char *word);
 _Noreturn void script_die(const char *name, unsigned line, const char *why);
 
 #endif
