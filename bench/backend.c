@@ -1,10 +1,11 @@
 /* backend.c: the mail server behind the gateways of the benchmark.
- * Speaks just enough IMAP (RFC 3501) to log anybody in, stream one message and swallow uploads,
- * so that its own cost is small and the same for every gateway. One process, one thread, epoll,
+ * Speaks just enough of a protocol to log anybody in, stream one message and swallow uploads, so
+ * that its own cost is small and the same for every gateway. One process, one thread, epoll,
  * edge-triggered. Knows no password and keeps no mail: loopback only.
- *   backend --imap 127.0.0.1:1143 --imaps 127.0.0.1:1993 --certificate PEM --key PEM
+ *   backend --protocol imap --plain 127.0.0.1:1143 --implicit 127.0.0.1:1993 --certificate PEM
+ *           --key PEM
  * SIGUSR1 prints the counters as one line of JSON, SIGTERM ends. */
-#include "link.h"
+#include "backend.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,32 +19,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define CAPABILITIES "IMAP4rev1 SASL-IR LITERAL+ ID IDLE UIDPLUS NAMESPACE AUTH=PLAIN"
-
 enum {
-    LINE_OCTETS = 4096,       /* longest command line; a SASL response is below 1 KiB */
-    REPLY_OCTETS = 1024,      /* the longest reply is the one to SELECT */
-    TAG_OCTETS = 64,          /* clients use about five */
     CHUNK_OCTETS = 16 * 1024, /* one full TLS record */
     EVENTS = 256,
-};
-
-enum expect { EXPECT_COMMAND, EXPECT_SASL, EXPECT_DONE };
-
-struct session {
-    struct link link;
-    bool is_ready;         /* the TLS handshake is over and the greeting is out */
-    bool is_closing;       /* close when `reply` is out */
-    enum expect expect;    /* what the next line is */
-    bool is_rest;          /* the next line is what follows a literal */
-    uint64_t literal_left; /* octets of a literal still to swallow */
-    uint64_t stream_left;  /* octets of the message still to send */
-    bool is_stream_tail;   /* ")" and the tagged reply follow the message */
-    char tag[TAG_OCTETS];
-    char verb[16];
-    size_t in_length, reply_length, reply_sent;
-    char in[LINE_OCTETS];
-    char reply[REPLY_OCTETS];
 };
 
 struct listener {
@@ -59,8 +37,9 @@ static char suite[LINK_SUITE_OCTETS]; /* of the last handshake */
 static uint64_t message_octets = 64U << 20;
 static char message[CHUNK_OCTETS]; /* lines of 62 letters and CRLF, repeated */
 static int poller;
+static const struct dialect *dialect = &backend_imap;
 
-static void say(struct session *s, const char *text)
+void backend_say(struct session *s, const char *text)
 {
     size_t n = strlen(text);
     if (n > sizeof(s->reply) - s->reply_length) {
@@ -71,122 +50,8 @@ static void say(struct session *s, const char *text)
     s->reply_length += n;
 }
 
-static void say_tagged(struct session *s, const char *text)
-{
-    say(s, s->tag);
-    say(s, " ");
-    say(s, text);
-    say(s, "\r\n");
-}
-
-static void say_logged_in(struct session *s)
-{
-    counters.logins++;
-    say_tagged(s, "OK [CAPABILITY " CAPABILITIES "] Logged in");
-}
-
-static void do_authenticate(struct session *s, const char *rest)
-{
-    if (strncasecmp(rest, "PLAIN", 5) != 0) {
-        say_tagged(s, "NO PLAIN only");
-    } else if (rest[5] == ' ') {
-        say_logged_in(s);
-    } else {
-        s->expect = EXPECT_SASL;
-        say(s, "+ \r\n");
-    }
-}
-
-static void do_login(struct session *s, const char *rest)
-{
-    (void)rest;
-    say_logged_in(s);
-}
-
-static void do_capability(struct session *s, const char *rest)
-{
-    (void)rest;
-    say(s, "* CAPABILITY " CAPABILITIES "\r\n");
-    say_tagged(s, "OK done");
-}
-
-static void do_id(struct session *s, const char *rest)
-{
-    (void)rest;
-    say(s, "* ID (\"name\" \"backend\")\r\n");
-    say_tagged(s, "OK done");
-}
-
-static void do_nothing(struct session *s, const char *rest)
-{
-    (void)rest;
-    say_tagged(s, "OK done");
-}
-
-static void do_select(struct session *s, const char *rest)
-{
-    (void)rest;
-    say(s, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* 1 EXISTS\r\n* 0 RECENT\r\n"
-           "* OK [UIDVALIDITY 1] valid\r\n* OK [UIDNEXT 2] next\r\n");
-    say_tagged(s, "OK [READ-WRITE] done");
-}
-
-static void do_idle(struct session *s, const char *rest)
-{
-    (void)rest;
-    s->expect = EXPECT_DONE;
-    say(s, "+ idling\r\n");
-}
-
-static void do_fetch(struct session *s, const char *rest)
-{
-    (void)rest;
-    char head[80];
-    snprintf(head, sizeof(head), "* 1 FETCH (BODY[] {%" PRIu64 "}\r\n", message_octets);
-    say(s, head);
-    s->stream_left = message_octets;
-    s->is_stream_tail = true;
-}
-
-static void do_logout(struct session *s, const char *rest)
-{
-    (void)rest;
-    say(s, "* BYE\r\n");
-    say_tagged(s, "OK done");
-    s->is_closing = true;
-}
-
-static const struct command {
-    const char *verb;
-    void (*run)(struct session *s, const char *rest);
-} commands[] = {
-    { "NOOP", do_nothing },
-    { "CAPABILITY", do_capability },
-    { "LOGIN", do_login },
-    { "AUTHENTICATE", do_authenticate },
-    { "ID", do_id },
-    { "SELECT", do_select },
-    { "FETCH", do_fetch },
-    { "APPEND", do_nothing },
-    { "IDLE", do_idle },
-    { "LOGOUT", do_logout },
-    { "NAMESPACE", do_nothing },
-    { "LIST", do_nothing },
-};
-
-static void run_command(struct session *s, const char *rest)
-{
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (strcasecmp(commands[i].verb, s->verb) == 0) {
-            commands[i].run(s, rest);
-            return;
-        }
-    }
-    say_tagged(s, "BAD unknown command");
-}
-
 /* Copies the word at `text` and returns what stands behind it and its space. */
-static const char *take_word(const char *text, char *to, size_t size)
+const char *backend_take_word(const char *text, char *to, size_t size)
 {
     size_t n = strcspn(text, " ");
     size_t kept = n < size - 1 ? n : size - 1;
@@ -195,43 +60,20 @@ static const char *take_word(const char *text, char *to, size_t size)
     return text[n] == ' ' ? text + n + 1 : text + n;
 }
 
-/* True when the line ends in a literal, which is then awaited (and asked for, unless "+"). */
-static bool begin_literal(struct session *s, const char *line, size_t length)
+void backend_logged_in(void)
 {
-    const char *open = strrchr(line, '{');
-    if (open == NULL || length < 3 || line[length - 1] != '}')
-        return false;
-    char *end;
-    s->literal_left = strtoull(open + 1, &end, 10);
-    if (*end == '}')
-        say(s, "+ OK\r\n");
-    else if (strcmp(end, "+}") != 0)
-        return false;
-    s->is_rest = true;
-    return true;
+    counters.logins++;
 }
 
-/* One line without its CRLF, NUL-terminated. */
-static void take_line(struct session *s, const char *line, size_t length)
+uint64_t backend_message_octets(void)
 {
-    if (s->expect == EXPECT_SASL) {
-        s->expect = EXPECT_COMMAND;
-        say_logged_in(s);
-        return;
-    }
-    if (s->expect == EXPECT_DONE) {
-        s->expect = EXPECT_COMMAND;
-        say_tagged(s, "OK done");
-        return;
-    }
-    const char *rest = "";
-    if (!s->is_rest) {
-        rest = take_word(line, s->tag, sizeof(s->tag));
-        rest = take_word(rest, s->verb, sizeof(s->verb));
-    }
-    s->is_rest = false;
-    if (!begin_literal(s, line, length))
-        run_command(s, rest);
+    return message_octets;
+}
+
+void backend_stream(struct session *s)
+{
+    s->stream_left = message_octets;
+    s->is_stream_tail = true;
 }
 
 /* Takes the first complete line out of `in`; false when there is none. */
@@ -245,7 +87,7 @@ static bool next_line(struct session *s)
     if (length > 0 && s->in[length - 1] == '\r')
         length--;
     s->in[length] = '\0';
-    take_line(s, s->in, length);
+    s->dialect->take_line(s, s->in, length);
     s->in_length -= used;
     memmove(s->in, s->in + used, s->in_length);
     return true;
@@ -274,8 +116,7 @@ static int flush(struct session *s)
     }
     if (s->is_stream_tail) {
         s->is_stream_tail = false;
-        say(s, ")\r\n");
-        say_tagged(s, "OK done");
+        s->dialect->end_stream(s);
         return flush(s);
     }
     return 1;
@@ -302,6 +143,36 @@ static ssize_t sink(struct session *s)
     return n;
 }
 
+/* Takes octets of a message, of which the client sends nothing behind its end. */
+static void swallow(struct session *s, const char *octets, size_t n)
+{
+    const char end[] = { '\n', '.', '\r', '\n' };
+    const size_t kept = n < sizeof(s->tail) ? sizeof(s->tail) - n : 0;
+    const size_t fresh = sizeof(s->tail) - kept;
+    memmove(s->tail, s->tail + fresh, kept);
+    memcpy(s->tail + kept, octets + n - fresh, fresh);
+    counters.appended_octets += n;
+    if (memcmp(s->tail, end, sizeof(end)) == 0) {
+        s->is_message = false;
+        backend_say(s, "250 2.0.0 taken\r\n");
+    }
+}
+
+static ssize_t sink_message(struct session *s)
+{
+    static char waste[4 * CHUNK_OCTETS];
+    ssize_t n = (ssize_t)s->in_length;
+    if (n > 0) {
+        swallow(s, s->in, s->in_length);
+        s->in_length = 0;
+        return n;
+    }
+    n = link_read(&s->link, waste, sizeof(waste));
+    if (n > 0)
+        swallow(s, waste, (size_t)n);
+    return n;
+}
+
 static ssize_t fill(struct session *s)
 {
     if (s->in_length == sizeof(s->in))
@@ -323,7 +194,7 @@ static int greet(struct session *s)
         counters.resumed += (uint64_t)SSL_session_reused(s->link.ssl);
         link_suite(&s->link, suite);
     }
-    say(s, "* OK [CAPABILITY " CAPABILITIES "] ready\r\n");
+    backend_say(s, s->dialect->greeting);
     return 1;
 }
 
@@ -341,9 +212,9 @@ static int advance(struct session *s)
             return flushed;
         if (s->is_closing)
             return LINK_END;
-        if (s->literal_left == 0 && next_line(s))
+        if (s->literal_left == 0 && !s->is_message && next_line(s))
             continue;
-        ssize_t n = s->literal_left > 0 ? sink(s) : fill(s);
+        ssize_t n = s->literal_left > 0 ? sink(s) : s->is_message ? sink_message(s) : fill(s);
         if (n <= 0)
             return (int)n;
     }
@@ -374,6 +245,7 @@ static void welcome(const struct listener *from)
             return;
         }
         s->link = l;
+        s->dialect = dialect;
         counters.connections++;
         struct epoll_event want = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                     .data.ptr = s };
@@ -463,11 +335,22 @@ static bool open_listener(struct listener *l, const char *where)
     return true;
 }
 
+static const struct dialect *dialect_named(const char *name)
+{
+    static const struct dialect *const all[] = { &backend_imap, &backend_pop3, &backend_smtp };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    fprintf(stderr, "backend: no protocol %s\n", name);
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "imap", required_argument, NULL, 'p' },
-        { "imaps", required_argument, NULL, 's' },
+        { "protocol", required_argument, NULL, 'P' },
+        { "plain", required_argument, NULL, 'p' },
+        { "implicit", required_argument, NULL, 's' },
         { "certificate", required_argument, NULL, 'c' },
         { "key", required_argument, NULL, 'k' },
         { "message-octets", required_argument, NULL, 'm' },
@@ -476,6 +359,9 @@ int main(int argc, char **argv)
     const char *plain = NULL, *implicit = NULL, *certificate = NULL, *key = NULL;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
+        case 'P':
+            dialect = dialect_named(optarg);
+            break;
         case 'p':
             plain = optarg;
             break;
@@ -492,7 +378,8 @@ int main(int argc, char **argv)
             message_octets = strtoull(optarg, NULL, 10);
             break;
         default:
-            fprintf(stderr, "usage: backend [--imap ADDRESS:PORT] [--imaps ADDRESS:PORT "
+            fprintf(stderr, "usage: backend [--protocol imap|pop3|submission]\n"
+                            "  [--plain ADDRESS:PORT] [--implicit ADDRESS:PORT "
                             "--certificate FILE --key FILE] [--message-octets N]\n");
             return 2;
         }

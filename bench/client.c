@@ -22,7 +22,9 @@ static const char *pattern(void)
 
 bool client_start(struct client *c, const struct client_conf *conf)
 {
-    *c = (struct client){ .link.fd = -1, .user = conf->user, .password = conf->password };
+    *c = (struct client){
+        .link.fd = -1, .speech = conf->speech, .user = conf->user, .password = conf->password
+    };
     if (link_connect(&c->link, &conf->source, &conf->target, conf->tls) != 1)
         return false;
     c->stage = CLIENT_HANDSHAKE;
@@ -41,7 +43,7 @@ void client_send(struct client *c, const char *text)
 
 void client_upload(struct client *c, uint64_t octets)
 {
-    c->upload_left = octets + 2; /* the CRLF that ends the command */
+    c->upload_left = octets + strlen(c->speech->upload_end);
     c->literal_at = 0;
 }
 
@@ -62,11 +64,13 @@ static int flush(struct client *c)
         c->out_sent += (size_t)n;
     }
     c->out_sent = c->out_length = 0;
+    const size_t end = strlen(c->speech->upload_end);
     while (c->upload_left > 0) {
         const char *from = pattern() + c->literal_at % COLUMNS;
-        size_t size = c->upload_left - 2 < CHUNK_OCTETS ? (size_t)c->upload_left - 2 : CHUNK_OCTETS;
-        if (c->upload_left <= 2) {
-            from = &"\r\n"[2 - c->upload_left];
+        uint64_t left = c->upload_left - end;
+        size_t size = left < CHUNK_OCTETS ? (size_t)left : CHUNK_OCTETS;
+        if (c->upload_left <= end) {
+            from = c->speech->upload_end + end - c->upload_left;
             size = (size_t)c->upload_left;
         }
         ssize_t n = link_write(&c->link, from, size);
@@ -102,44 +106,6 @@ static ssize_t take_literal(struct client *c)
     return n;
 }
 
-static enum client_event take_greeting(struct client *c, const char *line)
-{
-    if (strncmp(line, "* OK", 4) != 0)
-        return CLIENT_REFUSED;
-    client_send(c, "a LOGIN \"");
-    client_send(c, c->user);
-    client_send(c, "\" \"");
-    client_send(c, c->password);
-    client_send(c, "\"\r\n");
-    c->stage = CLIENT_LOGIN;
-    return CLIENT_WAIT;
-}
-
-/* One reply line without CRLF, NUL-terminated. CLIENT_WAIT means "of no interest". */
-static enum client_event take_line(struct client *c, const char *line, size_t length)
-{
-    if (c->stage == CLIENT_GREETING)
-        return take_greeting(c, line);
-    if (line[0] == '+')
-        return CLIENT_CONTINUE;
-    const char *open = strrchr(line, '{');
-    if (line[0] == '*' && open != NULL && line[length - 1] == '}') {
-        c->literal_left = strtoull(open + 1, NULL, 10);
-        c->literal_at = 0;
-        return CLIENT_WAIT;
-    }
-    if (strncmp(line, "a ", 2) != 0)
-        return CLIENT_WAIT;
-    if (strncmp(line, "a OK", 4) != 0) {
-        fprintf(stderr, "load: %.200s\n", line);
-        return CLIENT_REFUSED;
-    }
-    if (c->stage != CLIENT_LOGIN)
-        return CLIENT_DONE;
-    c->stage = CLIENT_OPEN;
-    return CLIENT_LOGGED_IN;
-}
-
 /* Takes one complete line, if there is one. */
 static bool next_line(struct client *c, enum client_event *ret_event)
 {
@@ -151,7 +117,7 @@ static bool next_line(struct client *c, enum client_event *ret_event)
     if (length > 0 && c->in[length - 1] == '\r')
         length--;
     c->in[length] = '\0';
-    *ret_event = take_line(c, c->in, length);
+    *ret_event = c->speech->take_line(c, c->in, length);
     c->in_length -= used;
     memmove(c->in, c->in + used, c->in_length);
     return true;

@@ -1,4 +1,4 @@
-/* client.h: one IMAP client session of the load generator: connects, logs in, then sends what it
+/* client.h: one client session of the load generator: connects, logs in, then sends what it
  * is told and says what came back.
  * Owns:    its link. Borrows user and password until it is logged in.
  * Use:     client_start(), then client_advance() on each epoll event until CLIENT_WAIT; after any
@@ -11,18 +11,41 @@
 
 enum client_event {
     CLIENT_WAIT,      /* nothing more now */
-    CLIENT_LOGGED_IN, /* tagged OK to LOGIN */
-    CLIENT_DONE,      /* tagged OK to what was sent last */
-    CLIENT_CONTINUE,  /* "+" */
-    CLIENT_REFUSED,   /* tagged NO or BAD, or a greeting that is not OK */
+    CLIENT_LOGGED_IN, /* the login was taken */
+    CLIENT_DONE,      /* what was sent last was done */
+    CLIENT_CONTINUE,  /* "+" or 354 */
+    CLIENT_REFUSED,   /* a negative reply, or a greeting that is not good */
     CLIENT_LOST,      /* closed, failed, or talking nonsense */
 };
 
-enum client_stage { CLIENT_CLOSED, CLIENT_HANDSHAKE, CLIENT_GREETING, CLIENT_LOGIN, CLIENT_OPEN };
+enum client_stage {
+    CLIENT_CLOSED,
+    CLIENT_HANDSHAKE,
+    CLIENT_GREETING,
+    CLIENT_HELLO, /* EHLO or USER was sent */
+    CLIENT_LOGIN,
+    CLIENT_OPEN
+};
+
+struct client;
+
+/* How a protocol is spoken; speech.c. */
+struct client_speech {
+    const char *name; /* as after --protocol */
+    const char *logout;
+    const char *upload_end; /* what follows an upload's octets */
+    /* One reply line without CRLF, NUL-terminated. CLIENT_WAIT means "of no interest". */
+    enum client_event (*take_line)(struct client *c, const char *line, size_t length);
+    /* Says that an upload of so many octets is to come; CLIENT_CONTINUE asks for them. */
+    void (*begin_upload)(struct client *c, uint64_t octets);
+};
+
+const struct client_speech *client_speech(const char *name); /* NULL: none */
 
 struct client_conf {
     struct sockaddr_in source, target;
-    SSL_CTX *tls;                /* borrowed; NULL: plain */
+    SSL_CTX *tls; /* borrowed; NULL: plain */
+    const struct client_speech *speech;
     const char *user, *password; /* borrowed */
 };
 
@@ -34,6 +57,8 @@ enum {
 struct client {
     struct link link;
     enum client_stage stage;
+    const struct client_speech *speech;
+    unsigned replies_ahead; /* positive replies that do not end what was asked */
     const char *user, *password;
     uint64_t started_ns;     /* for the caller */
     uint64_t fetched_octets; /* of literals, all compared with what the backend sends */
@@ -49,7 +74,7 @@ bool client_start(struct client *c, const struct client_conf *conf);
 enum client_event client_advance(struct client *c);
 /* Queues a command, CRLF included. The one before must have been answered. */
 void client_send(struct client *c, const char *text);
-/* Queues a literal of `octets` and the CRLF that ends its command. */
+/* Queues `octets` and what ends an upload. */
 void client_upload(struct client *c, uint64_t octets);
 void client_close(struct client *c);
 

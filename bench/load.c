@@ -1,11 +1,12 @@
 /* load.c: the mail clients of the benchmark, as many as wanted, in one thread.
  *   load MODE --target ADDRESS:PORT [--tls 1.3 --ca FILE] --accounts FILE ...
  * Modes:
- *   login   --count N --concurrency C   connect, full TLS handshake, LOGIN, LOGOUT, N times
+ *   login   --count N --concurrency C   connect, full TLS handshake, log in and out, N times
  *   idle    --count N --concurrency C   opens N sessions up to IDLE, then holds them
  *   noop    --count N --sessions S      round trips of NOOP, one at a time per session
  *   fetch   --octets N --sessions S     FETCH of whole messages until N octets were asked for
- *   append  --octets N --sessions S     APPEND of --message-octets each until N octets were sent
+ *   append  --octets N --sessions S     uploads of --message-octets each until N octets were sent
+ * --protocol imap (all modes), pop3 (login), submission (login and append).
  * All modes but login print {"ready": ...} when their sessions are open; noop, fetch and append
  * then wait for a line on standard input, idle for its end (or a line). The result is one line of
  * JSON. Source addresses are spread over 127.64.0.0/10 so that ports never run out and no gateway
@@ -43,6 +44,7 @@ struct mode {
 
 static struct {
     const struct mode *mode;
+    const struct client_speech *speech;
     struct sockaddr_in target;
     SSL_CTX *tls;
     uint64_t count, octets, message_octets;
@@ -93,6 +95,7 @@ static void start_next(struct client *c)
                                               .sin_addr.s_addr = htonl(source) },
                                   .target = conf.target,
                                   .tls = conf.tls,
+                                  .speech = conf.speech,
                                   .user = who->user,
                                   .password = who->password };
     struct epoll_event want = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
@@ -110,7 +113,7 @@ static void login_event(struct client *c, enum client_event event)
 {
     if (event == CLIENT_LOGGED_IN) {
         sample(c->started_ns);
-        client_send(c, "a LOGOUT\r\n");
+        client_send(c, conf.speech->logout);
         return;
     }
     client_close(c);
@@ -183,10 +186,8 @@ static void append_go(struct client *c)
         finish_one();
         return;
     }
-    char command[64];
     run.octets += conf.message_octets;
-    snprintf(command, sizeof(command), "a APPEND INBOX {%" PRIu64 "}\r\n", conf.message_octets);
-    client_send(c, command);
+    conf.speech->begin_upload(c, conf.message_octets);
 }
 
 static void work_event(struct client *c, enum client_event event)
@@ -323,6 +324,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: load login|idle|noop|fetch|append --target ADDRESS:PORT "
                     "--accounts FILE\n"
+                    "  [--protocol imap|pop3|submission (login and append only)]\n"
                     "  [--tls 1.2|1.3] [--ca FILE] [--count N] [--concurrency N] [--sessions N]\n"
                     "  [--octets N] [--message-octets N] [--timeout SECONDS]\n");
     return 2;
@@ -331,6 +333,7 @@ static int usage(void)
 static bool take_options(int argc, char **argv)
 {
     static const struct option options[] = {
+        { "protocol", required_argument, NULL, 'p' },
         { "target", required_argument, NULL, 't' },
         { "tls", required_argument, NULL, 'v' },
         { "ca", required_argument, NULL, 'a' },
@@ -345,9 +348,13 @@ static bool take_options(int argc, char **argv)
     };
     const char *ca = NULL, *version = NULL;
     bool has_target = false;
+    conf.speech = client_speech("imap");
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         uint64_t number = optarg == NULL ? 0 : strtoull(optarg, NULL, 10);
         switch (c) {
+        case 'p':
+            conf.speech = client_speech(optarg);
+            break;
         case 't':
             has_target = link_parse_address(optarg, &conf.target);
             break;
@@ -388,8 +395,10 @@ static bool take_options(int argc, char **argv)
     }
     if (version != NULL && (conf.tls = link_client_context(ca, version)) == NULL)
         return false;
-    return has_target && conf.mode != NULL && account_count > 0 && conf.sessions > 0 &&
-           conf.sessions <= MAX_SESSIONS && conf.concurrency > 0 && conf.count > 0 &&
+    return has_target && conf.mode != NULL && conf.speech != NULL &&
+           (conf.mode->on_go != append_go || conf.speech->begin_upload != NULL) &&
+           account_count > 0 && conf.sessions > 0 && conf.sessions <= MAX_SESSIONS &&
+           conf.concurrency > 0 && conf.count > 0 &&
            (conf.count <= MAX_SESSIONS || conf.mode->on_event != idle_event) &&
            conf.concurrency <= MAX_SESSIONS;
 }

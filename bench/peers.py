@@ -29,6 +29,7 @@ class Peer:
 
     name = label = note = ""
     packages = ()
+    protocols = ("imap", "pop3", "submission")
     is_upstream_tls = True
     descriptors_per_process = 1  # processes that share the sessions
 
@@ -56,7 +57,7 @@ class Direct(Peer):
 
 class Dovecot(Peer):
     name, label = "dovecot", "Dovecot proxy"
-    packages = ("dovecot-imapd",)
+    packages = ("dovecot-imapd", "dovecot-pop3d", "dovecot-submissiond")
     note = "imap-login in high-performance mode, static passdb with proxy=y, logs each login"
     descriptors_per_process = EDGES
 
@@ -67,11 +68,13 @@ class Dovecot(Peer):
         # ssl_ca is what its login processes verify the backend with: they run chrooted, and leave
         # ssl_client_ca_file alone.
         state = rig.directory("dovecot")
+        listener = {"imap": "imaps", "pop3": "pop3s", "submission": "submissions"}[rig.protocol]
         conf = _write(f"{state}/dovecot.conf", f"""
 base_dir = {state}/run
 state_dir = {state}/state
 log_path = {state}/log
-protocols = imap
+protocols = {rig.protocol}
+hostname = localhost
 listen = 127.0.0.1
 ssl = required
 ssl_cert = <{rig.certificate}
@@ -90,15 +93,15 @@ userdb {{
   driver = static
   args = uid=65534 gid=65534 home={state}
 }}
-service imap-login {{
+service {rig.protocol}-login {{
   service_count = 0
   process_min_avail = {EDGES}
   process_limit = {EDGES}
   client_limit = {rig.per_process}
-  inet_listener imap {{
+  inet_listener {rig.protocol} {{
     port = 0
   }}
-  inet_listener imaps {{
+  inet_listener {listener} {{
     port = {rig.port}
     ssl = yes
   }}
@@ -138,7 +141,7 @@ defaults
     timeout connect 10s
     timeout client {IDLE_TIMEOUT}s
     timeout server {IDLE_TIMEOUT}s
-listen imaps
+listen mail
     bind 127.0.0.1:{rig.port} ssl crt {pem}
     server backend 127.0.0.1:{rig.backend_tls} ssl verify required ca-file {rig.ca} \
 verifyhost localhost sni str(localhost){self.server_option}
@@ -149,6 +152,7 @@ verifyhost localhost sni str(localhost){self.server_option}
 
 class HaproxyFull(Haproxy):
     name, label = "haproxy-full", "HAProxy, full handshakes"
+    protocols = ("imap",)
     note = "as HAProxy, with no-ssl-reuse: full handshakes on both legs"
     server_option = " no-ssl-reuse"
 
@@ -166,6 +170,9 @@ class Nginx(Peer):
 
     def start(self, rig, group):
         state = rig.directory("nginx")
+        words = {"imap": ("imap", " login"), "pop3": ("pop3", ""),
+                 "submission": ("smtp", " login;\n    xclient off;\n    proxy_smtp_auth on")}
+        words = words[rig.protocol]
         conf = _write(f"{state}/nginx.conf", f"""
 load_module /usr/lib/nginx/modules/ngx_mail_module.so;
 daemon off;
@@ -180,12 +187,12 @@ events {{
 }}
 mail {{
     auth_http 127.0.0.1:{rig.auth};
-    imap_auth plain login;
+    {words[0]}_auth plain{words[1]};
     proxy on;
     proxy_timeout {IDLE_TIMEOUT}s;
     server {{
         listen 127.0.0.1:{rig.port} ssl backlog=4096;
-        protocol imap;
+        protocol {words[0]};
         ssl_certificate {rig.certificate};
         ssl_certificate_key {rig.key};
         ssl_protocols TLSv1.2 TLSv1.3;
@@ -207,7 +214,8 @@ class Postern(Peer):
         return _output([self.binary, "version"]).splitlines()[0]
 
     def upstream(self, rig):
-        return f'imap = "imaps://127.0.0.1:{rig.backend_tls}"; ca = "{rig.ca}"; ' \
+        scheme = {"imap": "imaps", "pop3": "pop3s", "submission": "submissions"}[rig.protocol]
+        return f'{rig.protocol} = "{scheme}://127.0.0.1:{rig.backend_tls}"; ca = "{rig.ca}"; ' \
                'server_name = "localhost";'
 
     def start(self, rig, group):
@@ -223,7 +231,7 @@ tls: {{ certificate = "{rig.certificate}"; key = "{rig.key}"; }};
 edges: {{ count = {EDGES}; }};
 session: {{ per_account = 20000; drain_timeout = "2s"; }};
 gates: {{
-    imaps: {{ protocol = "imap"; listen = "127.0.0.1:{rig.port}"; tls = "implicit"; }};
+    mail: {{ protocol = "{rig.protocol}"; listen = "127.0.0.1:{rig.port}"; tls = "implicit"; }};
 }};
 upstreams: {{
     mail: {{ {self.upstream(rig)} login = "sealed"; }};
@@ -253,10 +261,10 @@ upstreams: {{
 class PosternPlain(Postern):
     name, label = "postern-plain", "Postern, plain upstream"
     is_upstream_tls = False
-    note = "as Postern, imap+clear:// towards the backend on loopback"
+    note = "as Postern, +clear:// towards the backend on loopback"
 
     def upstream(self, rig):
-        return f'imap = "imap+clear://127.0.0.1:{rig.backend_plain}";'
+        return f'{rig.protocol} = "{rig.protocol}+clear://127.0.0.1:{rig.backend_plain}";'
 
 
 ALL = (Direct, Postern, Dovecot, Haproxy, HaproxyFull, PosternPlain, Nginx)

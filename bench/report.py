@@ -22,6 +22,14 @@ ROWS = (
     ("FETCH, MiB/s", "fetch", "mib_per_s", 1, "{:.0f}"),
     ("processor time per GiB of APPEND, s", "append", "cpu_s_per_gib", 1, "{:.2f}"),
     ("APPEND, MiB/s", "append", "mib_per_s", 1, "{:.0f}"),
+    ("POP3: processor time per 1,000 logins, s", "pop3-login", "cpu_s_per_1000", 1, "{:.3f}"),
+    ("POP3: logins per second", "pop3-login", "per_second", 1, "{:.0f}"),
+    ("submission: processor time per 1,000 logins, s", "submission-login", "cpu_s_per_1000", 1,
+     "{:.3f}"),
+    ("submission: logins per second", "submission-login", "per_second", 1, "{:.0f}"),
+    ("submission: processor time per GiB of DATA, s", "submission-append", "cpu_s_per_gib", 1,
+     "{:.2f}"),
+    ("submission: DATA, MiB/s", "submission-append", "mib_per_s", 1, "{:.0f}"),
 )
 
 # what, ours, theirs, phase, key, at most this times theirs
@@ -37,6 +45,16 @@ TARGETS = (
     ("FETCH, processor time per GiB, of HAProxy's", "postern", "haproxy", "fetch",
      "cpu_s_per_gib", 1.10),
     ("APPEND, processor time per GiB, of HAProxy's", "postern", "haproxy", "append",
+     "cpu_s_per_gib", 1.10),
+    ("POP3 login, TLS both sides, of the Dovecot proxy's", "postern", "dovecot", "pop3-login",
+     "cpu_s_per_1000", 0.60),
+    ("POP3 login, plain upstream, of nginx's", "postern-plain", "nginx", "pop3-login",
+     "cpu_s_per_1000", 1.00),
+    ("submission login, TLS both sides, of the Dovecot proxy's", "postern", "dovecot",
+     "submission-login", "cpu_s_per_1000", 0.60),
+    ("submission login, plain upstream, of nginx's", "postern-plain", "nginx",
+     "submission-login", "cpu_s_per_1000", 1.00),
+    ("DATA, processor time per GiB, of HAProxy's", "postern", "haproxy", "submission-append",
      "cpu_s_per_gib", 1.10),
 )
 
