@@ -18,6 +18,7 @@ sys.path[:0] = [os.path.join(REPOSITORY, "tools"), HERE]
 
 from rig import mail, pki                                                    # noqa: E402
 from rig.dovecot import Dovecot                                              # noqa: E402
+from rig.postfix import Postfix                                              # noqa: E402
 from support.cyrus import Cyrus                                              # noqa: E402
 from support.gates import Door, Gates                                        # noqa: E402
 
@@ -80,13 +81,24 @@ def dovecot(base, authority):
     for n in range(FRESH_USERS):
         users[f"user{n}@example.org"] = f"mailbox password {n}"
     server = Dovecot(os.path.join(base, "dovecot"), authority, users,
-                     masters={"postern-master": "the master password"})
+                     masters={"postern-master": "the master password"},
+                     also=("pop3", "sieve", "delivery"))
     server.start()
     client = server.client(MAILBOX)
     mail.fill(client, mail.generate(MAILBOX, MAILBOX_MESSAGES, large_octets=(300_000, 5_000_000)))
     client.logout()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postfix(base, authority, dovecot):
+    """Takes mail of Dovecot's users and delivers it into their mailboxes there."""
+    server = Postfix(os.path.join(base, "postfix"), authority, dovecot)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -108,9 +120,10 @@ def number():
 
 
 @pytest.fixture(scope="module")
-def gates(base, binary, authority, dovecot):
+def gates(request, base, binary, authority, dovecot):
     """Makes gateways; ends them with the module and fails it on a sanitizer's report."""
-    maker = Gates(base, binary, authority, dovecot, _numbers)
+    maker = Gates(base, binary, authority, dovecot, _numbers,
+                  postfix=lambda: request.getfixturevalue("postfix"))
     yield maker
     reports = maker.stop()
     assert not reports, "\n".join(reports)
@@ -126,9 +139,8 @@ def gate(gates):
 def door(request, dovecot):
     """Where the client tests knock with one filled mailbox: the gate, or with --direct Dovecot."""
     if request.config.getoption("--direct"):
-        return Door(dovecot.host, dovecot.ports["imaps"], dovecot.ports["imap"],
-                    dovecot.authority.certificate, MAILBOX, dovecot.users[MAILBOX])
+        return Door(dovecot.host, dovecot.ports, dovecot.authority.certificate, MAILBOX,
+                    dovecot.users[MAILBOX])
     gate = request.getfixturevalue("gate")
     account = gate.enrol(MAILBOX)
-    return Door(gate.host, gate.ports["imaps"], gate.ports["imap"],
-                dovecot.authority.certificate, MAILBOX, account.app_password)
+    return gate.door(account)

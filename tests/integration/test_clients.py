@@ -12,7 +12,6 @@ import pytest
 from rig import mail
 from rig.process import run
 from support import clients, compare
-from support.gates import Door
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +32,11 @@ def own_door(request, door, dovecot, number):
     else:
         account = request.getfixturevalue("gate").account()
         user, secret = account.user, account.app_password
-    return Door(door.host, door.imaps, door.imap, door.ca, user, secret)
+    return replace(door, user=user, secret=secret)
 
 
 def connect(door):
-    client = imaplib.IMAP4_SSL(door.host, door.imaps, timeout=30,
+    client = imaplib.IMAP4_SSL(door.host, door.ports["imaps"], timeout=30,
                                ssl_context=ssl.create_default_context(cafile=door.ca))
     client.login(door.user, door.secret)
     return client

@@ -52,8 +52,8 @@ def end(ready):
 
 
 def door(ready, account):
-    return Door(ready["host"], ready["ports"]["imaps"], ready["ports"]["imap"], ready["ca"],
-                account["user"], account.get("app_password", account["mailbox_password"]))
+    return Door(ready["host"], ready["ports"], ready["ca"], account["user"],
+                account.get("app_password", account["mailbox_password"]))
 
 
 def test_up_both_sides_and_the_same_state_again(binary, state):
@@ -71,8 +71,8 @@ def test_up_both_sides_and_the_same_state_again(binary, state):
         bare = clients.curl(door(ready, alice), secret=alice["mailbox_password"])
         assert bare.returncode == 67
         assert clients.curl(door(ready, bob)).returncode == 67
-        behind = Door(ready["upstream"]["host"], ready["upstream"]["ports"]["imaps"], 0,
-                      ready["ca"], bob["user"], bob["mailbox_password"])
+        behind = Door(ready["upstream"]["host"], ready["upstream"]["ports"], ready["ca"],
+                      bob["user"], bob["mailbox_password"])
         assert clients.curl(behind, "INBOX", "-X", "NOOP").returncode == 0
         second = subprocess.run([RUN, "--state", state, "--background"], capture_output=True,
                                 text=True, timeout=120, check=False)

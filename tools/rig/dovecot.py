@@ -1,4 +1,8 @@
-"""A private Dovecot on loopback: own configuration, base folder, users and mail."""
+"""A private Dovecot on loopback: own configuration, base folder, users and mail.
+
+IMAP is always on; `also` names what else it serves: "pop3", "sieve" (ManageSieve) and "delivery",
+which is what a Postfix of the rig needs (rig/postfix.py): an LMTP and an authentication socket.
+"""
 
 import grp
 import imaplib
@@ -22,7 +26,7 @@ base_dir = {run}
 state_dir = {run}
 instance_name = postern-{label}
 log_path = {folder}/dovecot.log
-protocols = imap
+protocols = {protocols}
 listen = {listen}
 default_login_user = {login_user}
 default_internal_user = {internal_user}
@@ -82,9 +86,79 @@ service anvil {{
     mode = 0
   }}
 }}
+{parts}
 {services}
 {extra}
 """
+
+POP3 = """\
+service pop3-login {{
+{no_chroot}  service_count = 0
+  process_min_avail = 1
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+  inet_listener pop3_proxied {{
+    port = {pop3_proxied}
+    haproxy = yes
+  }}
+  inet_listener pop3s_proxied {{
+    port = {pop3s_proxied}
+    ssl = yes
+    haproxy = yes
+  }}
+}}
+"""
+
+SIEVE = """\
+service managesieve-login {{
+{no_chroot}  service_count = 0
+  process_min_avail = 1
+  inet_listener sieve {{
+    port = {sieve}
+  }}
+  inet_listener sieve_proxied {{
+    port = {sieve_proxied}
+    haproxy = yes
+  }}
+}}
+plugin {{
+  sieve = file:~/sieve;active=~/.dovecot.sieve
+}}
+protocol lmtp {{
+  mail_plugins = sieve
+}}
+"""
+
+# The sockets belong to whom Postfix runs as; others on this machine cannot log in or deliver here.
+DELIVERY = """\
+service lmtp {{
+  process_min_avail = 1
+  unix_listener lmtp {{
+    mode = 0600
+    user = {postfix_user}
+  }}
+}}
+service auth {{
+  unix_listener auth-postfix {{
+    mode = 0600
+    user = {postfix_user}
+  }}
+}}
+postmaster_address = postmaster@example.org
+"""
+
+# What each part adds: to `protocols`, to the configuration, and its ports.
+PARTS = {
+    "imap": ("imap", "", ("imap", "imaps", "imap_proxied", "imaps_proxied")),
+    "pop3": ("pop3", POP3, ("pop3", "pop3s", "pop3_proxied", "pop3s_proxied")),
+    "sieve": ("sieve", SIEVE, ("sieve", "sieve_proxied")),
+    "delivery": ("lmtp", DELIVERY, ()),
+}
 
 MASTER = """\
 auth_master_user_separator = *
@@ -102,7 +176,7 @@ class Dovecot:
 
     def __init__(self, folder, authority, users, label="mail", masters=None, ports=None,
                  certificate=None, ssl="yes", no_plaintext="yes", failure_delay="0",
-                 trusted="", extra=""):
+                 trusted="", extra="", also=()):
         self.folder = os.path.abspath(folder)
         self.label = label
         self.users = dict(users)
@@ -111,13 +185,16 @@ class Dovecot:
         self.certificate, self.key = certificate or authority.issue(f"dovecot-{label}")
         self.options = {"ssl": ssl, "no_plaintext": no_plaintext, "trusted": trusted,
                         "failure_delay": failure_delay, "extra": extra}
+        self.parts = ["imap", *also]
         wanted = ports or {}
         self.ports = {name: free_port(wanted.get(name, 0))
-                      for name in ("imap", "imaps", "imap_proxied", "imaps_proxied")}
+                      for part in self.parts for name in PARTS[part][2]}
         self.child = None
         self.changes = 0
         self.host = "localhost"
         self.run = os.path.join(self.folder, "run")
+        self.lmtp = os.path.join(self.run, "lmtp")
+        self.auth = os.path.join(self.run, "auth-postfix")
         if len(self.run) + LONGEST_SOCKET > UNIX_PATH_OCTETS:
             raise RigError(f"{self.run}: too long for Unix sockets; name a shorter state folder")
 
@@ -130,9 +207,10 @@ class Dovecot:
                           for s in ("stats", "imap-urlauth-login", "ipc", "old-stats",
                                     "director", "dns_client"))
             return {"login_user": me, "internal_user": me, "internal_group": group,
-                    "uid": os.geteuid(), "no_chroot": "  chroot =\n", "services": off}
+                    "postfix_user": me, "uid": os.geteuid(), "no_chroot": "  chroot =\n",
+                    "services": off}
         return {"login_user": "dovenull", "internal_user": "dovecot", "internal_group": "dovecot",
-                "uid": MAIL_UID, "no_chroot": "", "services": ""}
+                "postfix_user": "postfix", "uid": MAIL_UID, "no_chroot": "", "services": ""}
 
     def _write_secret(self, name, rows, owner):
         """Replaces the file at once: Dovecot must never read half of it."""
@@ -165,6 +243,7 @@ class Dovecot:
         if os.geteuid() == 0:
             os.chown(os.path.join(self.folder, "mail"), MAIL_UID, MAIL_UID)
         users, masters = self.write_users()
+        values = {**self.ports, **identity}
         path = os.path.join(self.folder, "dovecot.conf")
         with open(path, "w", encoding="utf-8") as f:
             f.write(CONFIG.format(
@@ -172,7 +251,9 @@ class Dovecot:
                 users=users,
                 certificate=self.certificate, key=self.key,
                 master=MASTER.format(masters=masters) if self.masters else "",
-                **self.ports, **self.options, **identity))
+                protocols=" ".join(PARTS[part][0] for part in self.parts),
+                parts="".join(PARTS[part][1].format(**values) for part in self.parts),
+                **values, **self.options))
         return path
 
     def start(self):

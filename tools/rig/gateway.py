@@ -19,6 +19,16 @@ SANITIZER = re.compile(r"ERROR: (Address|Leak|Undefined)\w*Sanitizer|runtime err
                        r"SUMMARY: \w+Sanitizer")
 
 
+# Our gates and the URLs of upstreams by the names that everybody gives their ports: protocol, TLS.
+SCHEMES = {
+    "imaps": ("imap", "implicit"), "imap": ("imap", "starttls"),
+    "pop3s": ("pop3", "implicit"), "pop3": ("pop3", "starttls"),
+    "submissions": ("submission", "implicit"), "submission": ("submission", "starttls"),
+    "sieve": ("sieve", "starttls"),
+}
+PROTOCOLS = tuple(dict.fromkeys(protocol for protocol, _ in SCHEMES.values()))
+
+
 class CommandFailed(RigError):
     """A `postern` command returned another status than 0."""
 
@@ -32,6 +42,11 @@ class CommandFailed(RigError):
 def seconds(moment):
     """Seconds since 1970 of a time as --json writes it."""
     return datetime.datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+
+
+def schemes(*protocols):
+    """The names of the gates of these protocols."""
+    return [name for name, (protocol, _) in SCHEMES.items() if protocol in protocols]
 
 
 def port_of(listen):

@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def curl(door, path="INBOX", *options, secret=None, scheme="imaps", check=False):
     """Runs curl on one IMAP URL; returns the finished process (67: login denied)."""
-    port = door.imaps if scheme == "imaps" else door.imap
+    port = door.ports[scheme]
     extra = ["--ssl-reqd"] if scheme == "imap" else []
     return run(["curl", "-sS", "--max-time", "60", "--cacert", door.ca, *extra,
                 "-u", f"{door.user}:{secret or door.secret}", *options,
@@ -29,7 +29,7 @@ def mbsync(door, folder, scheme="imaps"):
     """Pulls every folder into Maildirs below `folder`; returns the finished process."""
     os.makedirs(os.path.join(folder, "mail"), exist_ok=True)
     config = os.path.join(folder, "mbsyncrc")
-    port = door.imaps if scheme == "imaps" else door.imap
+    port = door.ports[scheme]
     with open(config, "w", encoding="utf-8") as f:
         f.write(f"""\
 IMAPAccount gate
@@ -70,7 +70,7 @@ def fetchmail(door, folder, keep=True):
     with open(config, "w", encoding="utf-8") as f:
         f.write(f"""\
 set idfile "{folder}/ids"
-poll {door.host} protocol IMAP port {door.imaps}
+poll {door.host} protocol IMAP port {door.ports['imaps']}
     user {_quote(door.user)} password {_quote(door.secret)}
     ssl sslcertck sslcertfile "{door.ca}"
     fetchall {"keep" if keep else "nokeep"} no rewrite
@@ -89,7 +89,7 @@ def neomutt(door, folder, commands):
     """Opens the INBOX in neomutt without a terminal of its own and types `commands` into it."""
     os.makedirs(folder, exist_ok=True)
     config = os.path.join(folder, "neomuttrc")
-    url = f"imaps://{door.host}:{door.imaps}/"
+    url = f"imaps://{door.host}:{door.ports['imaps']}/"
     with open(config, "w", encoding="utf-8") as f:
         f.write(f"""\
 set imap_user = {_quote(door.user)}
@@ -144,7 +144,7 @@ class ImapFlow:
             ["node", os.path.join(home, "idle.mjs")], text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=dict(os.environ, NODE_EXTRA_CA_CERTS=door.ca))
-        self.popen.stdin.write(json.dumps({"host": door.host, "port": door.imaps,
+        self.popen.stdin.write(json.dumps({"host": door.host, "port": door.ports["imaps"],
                                            "user": door.user, "pass": door.secret}) + "\n")
         self.popen.stdin.flush()
 

@@ -1,4 +1,4 @@
-"""A private Cyrus IMAP server in a mount namespace of its own.
+"""A private Cyrus (IMAP, POP3, ManageSieve) in a mount namespace of its own.
 
 Debian's cyrus-imapd and dovecot-imapd cannot be installed side by side, so the packages are
 unpacked, not installed: into a folder that is laid over /usr for Cyrus' eyes only. Its users,
@@ -6,6 +6,7 @@ groups and services are private files bound over those of /etc in the same names
 """
 
 import fcntl
+import hashlib
 import imaplib
 import os
 import re
@@ -16,10 +17,11 @@ import subprocess
 
 from rig.process import Child, RigError, free_port, is_listening, run
 
-PACKAGES = ["cyrus-imapd", "libsasl2-modules", "libsasl2-modules-db", "sasl2-bin"]
+PACKAGES = ["cyrus-imapd", "cyrus-pop3d", "libsasl2-modules", "libsasl2-modules-db", "sasl2-bin"]
 # Needed by the packages' scripts only, or by a delivery that no test makes.
 NOT_NEEDED = re.compile(r"^(perl|libperl|exim4|gawk|db|libsigsegv|debconf|bsd-mailx|mailutils)")
 UID = 61020
+PORTS = ("imap", "imaps", "pop3", "pop3s", "sieve")
 
 IMAPD_CONF = """\
 configdirectory: {folder}/lib
@@ -56,6 +58,9 @@ START {{
 SERVICES {{
   imap cmd="imapd -C {conf}" listen="127.0.0.1:{imap}" prefork=1 maxchild=100
   imaps cmd="imapd -C {conf} -s" listen="127.0.0.1:{imaps}" prefork=1 maxchild=100
+  pop3 cmd="pop3d -C {conf}" listen="127.0.0.1:{pop3}" prefork=0 maxchild=100
+  pop3s cmd="pop3d -C {conf} -s" listen="127.0.0.1:{pop3s}" prefork=0 maxchild=100
+  sieve cmd="timsieved -C {conf}" listen="127.0.0.1:{sieve}" prefork=0 maxchild=100
 }}
 DAEMON {{
   idled cmd="/usr/lib/cyrus/bin/idled -C {conf}"
@@ -75,7 +80,8 @@ exec {command}
 
 def unpacked(cache):
     """Returns the folder with the unpacked packages; fetches them on first use."""
-    root = os.path.join(cache, "cyrus-root")
+    wanted = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
+    root = os.path.join(cache, f"cyrus-root-{wanted}")
     os.makedirs(cache, exist_ok=True)
     with open(os.path.join(cache, "cyrus.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -114,7 +120,7 @@ class Cyrus:
         self.authority = authority
         self.certificate, self.key = authority.issue("cyrus")
         self.allow_plaintext = allow_plaintext
-        self.ports = {"imap": free_port(), "imaps": free_port()}
+        self.ports = {name: free_port() for name in PORTS}
         self.host = "localhost"
         self.child = None
 

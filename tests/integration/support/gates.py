@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field
 
 from rig.demo import certificates
-from rig.gateway import Gateway
+from rig.gateway import SCHEMES, Gateway, schemes
 from rig.process import free_port
 
 from .wire import Wire, untrusting
@@ -16,8 +16,7 @@ class Door:
     """Where a client knocks, and with what."""
 
     host: str
-    imaps: int
-    imap: int
+    ports: dict  # by the names in rig.gateway.SCHEMES
     ca: str
     user: str
     secret: str
@@ -79,6 +78,11 @@ class TestGateway(Gateway):
         assert said.startswith(b"OK"), said
         return wire
 
+    def door(self, account, secret=None):
+        """Where a real client of this account knocks."""
+        return Door(self.host, self.ports, self.server.authority.certificate, account.user,
+                    secret or account.app_password)
+
     def attempt(self, user, secret, source=None):
         """One login on a connection of its own: (untagged lines, tagged answer)."""
         with self.connect(source=source) as wire:
@@ -87,40 +91,52 @@ class TestGateway(Gateway):
 
 
 class Gates:
-    """Makes gateways with changed settings; owns them."""
+    """Makes gateways with changed settings; owns them.
 
-    def __init__(self, base, binary, authority, dovecot, numbers):
+    They speak IMAP; `protocols` says which ones instead (rig.gateway.PROTOCOLS: all). Mail that is
+    submitted goes to the Postfix that `postfix()` returns, which is not started before.
+    """
+
+    def __init__(self, base, binary, authority, dovecot, numbers, postfix=None):
         self.base = base
         self.binary = binary
         self.authority = authority
         self.dovecot = dovecot
         self.numbers = numbers
+        self.postfix = postfix
         self.made = []
 
-    def upstream(self, server=None, scheme="imaps", **changes):
-        server = server or self.dovecot
-        port = server.ports["imaps" if scheme == "imaps" else "imap"]
-        return {"imap": f"{scheme}://localhost:{port}", "ca": self.authority.certificate,
-                "login": "sealed", **changes}
+    def url(self, scheme, server=None):
+        """Of a server of the rig: of `server` where it has the port, else of Dovecot or Postfix."""
+        if scheme not in (server or self.dovecot).ports:
+            server = self.postfix()
+        return f"{scheme}://localhost:{(server or self.dovecot).ports[scheme]}"
 
-    def settings(self, **changes):
+    def upstream(self, server=None, scheme="imaps", **changes):
+        """An upstream of one scheme, or of a list of them, of different protocols."""
+        wanted = [scheme] if isinstance(scheme, str) else scheme
+        return {**{SCHEMES[name][0]: self.url(name, server) for name in wanted},
+                "ca": self.authority.certificate, "login": "sealed", **changes}
+
+    def settings(self, protocols=("imap",), **changes):
         """The default settings; a change replaces a top-level setting, None removes it."""
+        # Of the URLs of one protocol the first counts: that with implicit TLS.
+        reached = {SCHEMES[name][0]: name for name in reversed(schemes(*protocols))}
         made = {
             "domain": "example.org",
             "tls": certificates(self.authority.issue("gate-ecdsa", "ecdsa"),
                                 self.authority.issue("gate-rsa", "rsa")),
             "gates": {
-                "imaps": {"protocol": "imap", "listen": f"127.0.0.1:{free_port()}",
-                          "tls": "implicit"},
-                "imap": {"protocol": "imap", "listen": f"127.0.0.1:{free_port()}",
-                         "tls": "starttls"},
+                name: {"protocol": SCHEMES[name][0], "listen": f"127.0.0.1:{free_port()}",
+                       "tls": SCHEMES[name][1]} for name in schemes(*protocols)
             },
-            "upstreams": {"mail": self.upstream()},
             "portal": {"url": "https://portal.example.org"},
             # Many tests refuse from one address: those of the throttle set limits of their own.
             "throttle": {"per_source": 10_000, "per_account": 1_000},
         }
         made.update(copy.deepcopy(changes))
+        if "upstreams" not in made:
+            made["upstreams"] = {"mail": self.upstream(scheme=reached.values())}
         # Connections that a test leaves open must not hold up its end.
         made["session"] = {"drain_timeout": "1s", **made.get("session", {})}
         return made
