@@ -1,4 +1,4 @@
-/* sasl.h: what the mail protocols share of SASL: the PLAIN message and string preparation.
+/* sasl.h: what the mail protocols share of SASL: base64, the PLAIN message, string preparation.
  * Source: RFC 4616 (PLAIN), RFC 4013 (SASLprep), RFC 4648 §4 (base64).
  * Pure; runs in: edge (fronts and logins). */
 #ifndef POSTERN_PROTO_SASL_SASL_H
@@ -11,7 +11,12 @@ struct sasl_plain {
     struct view authorization, user, secret; /* views into the decoded message */
 };
 
-/* Decodes strict base64 (padding required, nothing else) and splits the PLAIN message.
+/* Strict base64: padding required, nothing else; the empty text is the empty value. `decoded` is
+ * emptied first (the caller's, wiped by the caller). ERR_INVALID, ERR_TOO_LONG: over its bound. */
+MUST_USE enum err sasl_base64_decode(struct view base64, struct buf *decoded);
+/* Appends. ERR_TOO_LONG: over out's bound. */
+MUST_USE enum err sasl_base64_encode(struct view v, struct buf *out);
+/* Decodes base64 and splits the PLAIN message.
  * `decoded` (the caller's, wiped by the caller) holds the message for as long as *ret is used. */
 MUST_USE enum err sasl_plain_decode(struct view base64, struct buf *decoded,
                                     struct sasl_plain *ret);
