@@ -33,6 +33,7 @@
 #define LIMIT_IMAP_CAPABILITY 8192  /* an upstream's capability line that the guard rewrites  */
 /* The other guards */
 #define LIMIT_POP3_GUARD_LINE  512 /* RFC 2449 §4: 255 octets; some clients' keywords are longer */
+#define LIMIT_POP3_REPLY       2048 /* a status line or one of CAPA; RFC 2449 §4: 512 */
 #define LIMIT_SMTP_GUARD_LINE  2048 /* RFC 5321 §4.5.3.1.4: 512, and what extensions add */
 #define LIMIT_SMTP_REPLY       2048 /* one line of a reply; RFC 5321 §4.5.3.1.5: 512              */
 #define LIMIT_SIEVE_GUARD_LINE 4096 /* names have 512 octets (RFC 5804 §1.6), quoted twice that */
