@@ -38,6 +38,8 @@
 #define LIMIT_SMTP_REPLY       2048 /* one line of a reply; RFC 5321 §4.5.3.1.5: 512              */
 #define LIMIT_SIEVE_GUARD_LINE 4096 /* names have 512 octets (RFC 5804 §1.6), quoted twice that */
 #define LIMIT_SIEVE_SCRIPT     (4 << 20) /* octets of one script; Dovecot's own bound is 1 MiB */
+#define LIMIT_SIEVE_QUOTED     1024 /* RFC 5804 §4: octets between the quotes; longer: a literal */
+#define LIMIT_SIEVE_NAME       512  /* RFC 5804 §1.6: 128 characters of a script's name        */
 /* Towards and from the upstream during its login */
 #define LIMIT_SMTP_COMMAND 512 /* RFC 5321 §4.5.3.1.4: a command line that we send, with CRLF     */
 #define LIMIT_LOGIN_LINE  8192 /* one response line of an upstream                              */
