@@ -1,6 +1,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "proto/imap/guard_grammar.h"
+#include "proto/imap/guard_id.h"
 #include "proto/imap/guard_line.h"
 #include "proto/imap/guard_state.h"
 #include "proto/imap/imap.h"
@@ -245,9 +246,28 @@ static void remember_label(struct guard *g, struct view body)
     if (g->is_labelled || g->label != NULL || (g->label = NEW(buf)) == NULL)
         return;
     buf_init(g->label, LIMIT_CLIENT);
-    guard_line_label(body, g->label);
+    guard_id_label(body, g->label);
     if (g->label->n == 0)
         drop_label(g);
+}
+
+/* Puts an ID command into g->line that forges nothing. false: its arguments are not understood. */
+static bool build_id(struct guard *g, const struct guard_line *l)
+{
+    AUTO_BUF(anew, LIMIT_IMAP_GUARD_LINE);
+
+    if (l->marker != GUARD_MARKER_NONE)
+        return false;
+    buf_put(&anew, l->tag);
+    buf_put_text(&anew, " ID ");
+    if (!guard_id_build(l->body, &anew))
+        return false;
+    buf_put_text(&anew, "\r\n");
+    /* The views in *l may have been borrowed from the old line. */
+    struct buf old = g->line;
+    g->line = anew;
+    anew = old;
+    return true;
 }
 
 static struct guard_step judge_first(struct guard *g, const struct arrival *a, struct view text)
@@ -265,7 +285,14 @@ static struct guard_step judge_first(struct guard *g, const struct arrival *a, s
         return guard_end(g, "bad-arguments");
     if (l.class == GUARD_CLASS_ID)
         remember_label(g, l.body);
-    bool is_refused = l.class == GUARD_CLASS_REFUSED, is_idle = l.class == GUARD_CLASS_IDLE;
+    bool is_forgeable = l.class == GUARD_CLASS_ID && g->is_trusting;
+    if (is_forgeable && build_id(g, &l)) {
+        g->outstanding++;
+        g->is_line_spent = true;
+        return buf_is_ok(&g->line) ? put(a->used, buf_view(&g->line)) : guard_end(g, "no-memory");
+    }
+    bool is_refused = l.class == GUARD_CLASS_REFUSED || is_forgeable;
+    bool is_idle = l.class == GUARD_CLASS_IDLE;
     if (!is_refused && !is_idle && l.marker == GUARD_MARKER_NONE) {
         g->outstanding++;
         return forward(g, a);

@@ -1,32 +1,14 @@
 #include "proto/imap/guard_line.h"
 
 #include "base/attr.h"
-#include "base/buf.h"
 #include "base/limits.h"
 
 #define NOWHERE SIZE_MAX
 
-/* Beyond the five of RFC 9051 and its extensions: PROXYAUTH (iPlanet and successors) and XCLIENT
- * change the identity; SYNC*, DUMP and UNDUMP (Cyrus) speak a grammar with literals of its own. */
 static const struct {
     const char *word;
     enum guard_class class;
 } words[] = {
-    { "UNAUTHENTICATE", GUARD_CLASS_REFUSED },
-    { "LOGIN", GUARD_CLASS_REFUSED },
-    { "AUTHENTICATE", GUARD_CLASS_REFUSED },
-    { "STARTTLS", GUARD_CLASS_REFUSED },
-    { "COMPRESS", GUARD_CLASS_REFUSED },
-    { "PROXYAUTH", GUARD_CLASS_REFUSED },
-    { "XPROXYAUTH", GUARD_CLASS_REFUSED },
-    { "XCLIENT", GUARD_CLASS_REFUSED },
-    { "XFORWARD", GUARD_CLASS_REFUSED },
-    { "SYNCAPPLY", GUARD_CLASS_REFUSED },
-    { "SYNCGET", GUARD_CLASS_REFUSED },
-    { "SYNCRESTART", GUARD_CLASS_REFUSED },
-    { "SYNCRESTORE", GUARD_CLASS_REFUSED },
-    { "DUMP", GUARD_CLASS_REFUSED },
-    { "UNDUMP", GUARD_CLASS_REFUSED },
     { "IDLE", GUARD_CLASS_IDLE },
     { "ID", GUARD_CLASS_ID },
     { "APPEND", GUARD_CLASS_APPEND },
@@ -41,6 +23,20 @@ static const struct {
     { "EXPUNGE", GUARD_CLASS_BARE },
     { "NAMESPACE", GUARD_CLASS_BARE },
     { "DONE", GUARD_CLASS_BARE },
+    { "GENURLAUTH", GUARD_CLASS_PLAIN },  /* opens a message, not a session */
+    { "SYNCAPPLY", GUARD_CLASS_REFUSED }, /* these of Cyrus speak a grammar with literals of */
+    { "SYNCGET", GUARD_CLASS_REFUSED },   /* its own */
+    { "SYNCRESTART", GUARD_CLASS_REFUSED },
+    { "SYNCRESTORE", GUARD_CLASS_REFUSED },
+    { "DUMP", GUARD_CLASS_REFUSED },
+    { "UNDUMP", GUARD_CLASS_REFUSED },
+};
+
+/* Whatever word holds one of these changes the identity or hides what follows: AUTHENTICATE,
+ * UNAUTHENTICATE, PROXYAUTH (iPlanet and successors), XPROXYAUTH, XCLIENT and what else a server
+ * may call it. */
+static const char *const barred[] = {
+    "AUTH", "LOGIN", "PROXY", "TLS", "COMPRESS", "XCLIENT", "XFORWARD",
 };
 
 bool guard_is_atom_octet(uint8_t c)
@@ -64,6 +60,10 @@ static enum guard_class class_of(struct view word)
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (view_is_equal_nocase(word, view_text(words[i].word)))
             return words[i].class;
+    for (size_t at = 0; at < word.n; at++)
+        for (size_t i = 0; i < COUNT_OF(barred); i++)
+            if (view_starts_nocase(view_skip(word, at), view_text(barred[i])))
+                return GUARD_CLASS_REFUSED;
     return GUARD_CLASS_PLAIN;
 }
 
@@ -184,49 +184,4 @@ const char *guard_line_first(struct view line, struct guard_line *ret)
     if (ret->class == GUARD_CLASS_IDLE && (!is_bare || ret->marker != GUARD_MARKER_NONE))
         return "idle-arguments";
     return NULL;
-}
-
-/* Takes one quoted string off the front of *v; false if there is none. */
-static bool take_quoted(struct view *v, struct view *ret)
-{
-    while (v->n > 0 && v->p[0] == ' ')
-        *v = view_skip(*v, 1);
-    if (v->n == 0 || v->p[0] != '"')
-        return false;
-    size_t end = 1;
-    while (end < v->n && v->p[end] != '"')
-        end += v->p[end] == '\\' ? 2 : 1;
-    if (end >= v->n)
-        return false;
-    *ret = view_of(v->p + 1, end - 1);
-    *v = view_skip(*v, end + 1);
-    return true;
-}
-
-static void put_clean(struct buf *out, struct view v)
-{
-    if (out->n != 0 && v.n != 0)
-        buf_put_octet(out, ' ');
-    for (size_t i = 0; i < v.n && out->n < out->max; i++) {
-        if (v.p[i] == '\\' && i + 1 < v.n)
-            i++;
-        buf_put_octet(out, v.p[i] < ' ' || v.p[i] >= 0x7f ? '?' : v.p[i]);
-    }
-}
-
-void guard_line_label(struct view body, struct buf *out)
-{
-    struct view name = VIEW_NONE, version = VIEW_NONE, key, value;
-
-    if (body.n == 0 || body.p[0] != '(')
-        return;
-    body = view_skip(body, 1);
-    while (take_quoted(&body, &key) && take_quoted(&body, &value)) {
-        if (view_is_equal_nocase(key, VIEW_LIT("name")))
-            name = value;
-        else if (view_is_equal_nocase(key, VIEW_LIT("version")))
-            version = value;
-    }
-    put_clean(out, view_first(name, LIMIT_CLIENT / 2));
-    put_clean(out, view_first(version, LIMIT_CLIENT / 2 - 1));
 }

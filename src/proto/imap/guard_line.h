@@ -17,7 +17,7 @@ enum guard_class {
     GUARD_CLASS_PLAIN = 0,
     GUARD_CLASS_BARE,    /* takes no arguments, so a literal is a trick      */
     GUARD_CLASS_IDLE,    /* changes what the next line means                 */
-    GUARD_CLASS_ID,      /* says who the client is                           */
+    GUARD_CLASS_ID,      /* says who the client is: see guard_id.h */
     GUARD_CLASS_APPEND,  /* has a grammar that must be kept exactly: see guard_grammar.h */
     GUARD_CLASS_REPLACE, /* the same behind a message number */
     GUARD_CLASS_METADATA,
@@ -42,10 +42,5 @@ const char *guard_line_rest(struct view line, struct guard_line *ret);
 bool guard_is_atom_octet(uint8_t c);
 /* What a tag is made of, and neither Dovecot (that refuses "]") nor Cyrus (":<>}") objects to. */
 bool guard_is_tag_octet(uint8_t c);
-
-/* Appends "name version" out of the arguments of an ID command, as far as they are plain quoted
- * strings; control octets become '?'. */
-struct buf;
-void guard_line_label(struct view body, struct buf *out);
 
 #endif
