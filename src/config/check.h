@@ -7,4 +7,11 @@
 
 void check_all(const struct config *c, struct report *r);
 
+/* Its parts, by subject. */
+void check_gates(const struct config *c, struct report *r);
+void check_upstreams(const struct config *c, struct report *r);
+void check_policies(const struct config *c, struct report *r);
+void check_password(const struct config *c, struct report *r);
+void check_aliases(const struct config *c, struct report *r);
+
 #endif

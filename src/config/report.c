@@ -63,3 +63,20 @@ void report_setting(struct report *r, const struct config *c, const char *path, 
         args);
     va_end(args);
 }
+
+const char *report_path(const char *group, const char *name, const char *setting, char *path)
+{
+    (void)snprintf(path, REPORT_PATH, "%s.%s.%s", group, name, setting);
+    return path;
+}
+
+void report_need(struct report *r, const struct config *c, const char *path, const char *value,
+                 bool is_needed, const char *what)
+{
+    const bool is_there = value[0] != 0;
+
+    if (is_needed && !is_there)
+        report_setting(r, c, path, "missing, since %s: write it, or change that", what);
+    if (!is_needed && is_there)
+        report_setting(r, c, path, "of no use unless %s: write that, or leave this out", what);
+}

@@ -5,6 +5,8 @@
 
 #include "config/config.h"
 
+#define REPORT_PATH 160 /* LIMIT_NAME octets, and two words of the table */
+
 struct report {
     struct config_error *errors; /* borrowed */
     size_t max;
@@ -17,5 +19,12 @@ void report_at(struct report *r, const char *file, unsigned line, const char *pa
 /* The same, at the place of `path`, or of the nearest group around it. */
 void report_setting(struct report *r, const struct config *c, const char *path, const char *format,
                     ...) PRINTF(4, 5);
+/* The path of a setting of a gate, upstream or policy, "gates.imaps.listen", in `path` (with room
+ * for REPORT_PATH octets), which it returns. */
+const char *report_path(const char *group, const char *name, const char *setting, char *path);
+/* A text that is needed when another setting says so (`what`: "password.source = \"file\""), and of
+ * no use otherwise. */
+void report_need(struct report *r, const struct config *c, const char *path, const char *value,
+                 bool is_needed, const char *what);
 
 #endif

@@ -13,6 +13,7 @@ static void test_defaults(void **state)
 
     (void)state;
     assert_string_equal(c->state, "/var/lib/postern");
+    assert_string_equal(c->host, "");
     assert_string_equal(c->control, "/var/lib/postern/control");
     assert_string_equal(c->store.path, "/var/lib/postern/postern.db");
     assert_string_equal(c->store.key, "/var/lib/postern/key");
@@ -34,10 +35,15 @@ static void test_defaults(void **state)
     assert_int_equal(c->throttle.prefix6, 64);
     assert_int_equal(c->store.event_days, 400);
     assert_string_equal(c->metrics.listen, "");
+    assert_int_equal(c->aliases.source, CONF_ALIASES_NONE);
+    assert_string_equal(c->aliases.ldap.filter, "(mail={user})");
+    assert_int_equal(c->aliases.sql.timeout_ms, 5000);
 
     assert_int_equal(c->gate_count, 1);
     assert_int_equal(c->gates[0].tls, CONF_TLS_IMPLICIT);
+    assert_int_equal(c->gates[0].bare_newline, CONF_NEWLINE_REFUSE);
     assert_int_equal(c->gates[0].proxy_from.n, 0);
+    assert_int_equal(c->upstreams[0].pop3.n, 0);
     assert_int_equal(c->upstreams[0].login, CONF_LOGIN_SEALED);
     assert_int_equal(c->upstreams[0].connect_timeout_ms, 10000);
     assert_int_equal(c->upstreams[0].login_timeout_ms, 30000);
@@ -47,8 +53,12 @@ static void test_defaults(void **state)
     assert_string_equal(c->policies[0].name, "default");
     assert_int_equal(c->policies[0].require, CONF_REQUIRE_MFA);
     assert_int_equal(c->policies[0].mode, CONF_MODE_ENFORCE);
-    assert_int_equal(c->policies[0].legacy.n, 1);
+    assert_int_equal(c->policies[0].legacy.n, 4);
     assert_string_equal(c->policies[0].legacy.items[0], "imap");
+    assert_string_equal(c->policies[0].legacy.items[1], "pop3");
+    assert_string_equal(c->policies[0].legacy.items[2], "submission");
+    assert_string_equal(c->policies[0].legacy.items[3], "sieve");
+    assert_int_equal(c->policies[0].sender, CONF_SENDER_ANY);
     assert_int_equal(c->policies[0].bind, CONF_BIND_NONE);
     assert_int_equal(c->policies[0].otp_reuse_s, 0);
     assert_int_equal(c->policies[0].session_cap, 64);
@@ -115,13 +125,85 @@ static void test_everything(void **state)
     assert_int_equal(c->policies[2].mode, CONF_MODE_OBSERVE);
 }
 
+static void test_every_protocol(void **state)
+{
+    AUTO(config)
+    c = given(TLS
+              "host = \"mail.example.org\";\n"
+              "gates: { imaps: { protocol = \"imap\"; listen = \"*:993\"; };\n"
+              "  pops: { protocol = \"pop3\"; listen = \"*:995\"; };\n"
+              "  pop: { protocol = \"pop3\"; listen = \"*:110\"; tls = \"starttls\"; };\n"
+              "  submissions: { protocol = \"submission\"; listen = \"*:465\"; bare_newline = "
+              "\"normalise\"; };\n"
+              "  sieve: { protocol = \"sieve\"; listen = \"*:4190\"; tls = \"starttls\"; }; };\n"
+              "upstreams: { box: { imap = \"imaps://b\"; pop3 = [ \"pop3s://b\", \"pop3://b\" ];\n"
+              "    sieve = [ \"sieve://b\", \"sieves://b:5190\", \"sieve+clear://unix:/s\" ];\n"
+              "    domains = \"example.org\"; };\n"
+              "  out: { submission = [ \"submissions://o\", \"submission://o\",\n"
+              "    \"submission+clear://127.0.0.1:10587\" ]; }; };\n");
+    const struct conf_upstream *box = &c->upstreams[0], *out = &c->upstreams[1];
+
+    (void)state;
+    assert_string_equal(c->host, "mail.example.org");
+    assert_int_equal(c->gates[3].bare_newline, CONF_NEWLINE_NORMALISE);
+    assert_int_equal(c->gates[4].tls, CONF_TLS_STARTTLS);
+    assert_ptr_equal(config_urls(box, "pop3"), &box->pop3);
+    assert_int_equal(box->pop3.items[0].port, 995);
+    assert_int_equal(box->pop3.items[1].port, 110);
+    assert_int_equal(box->sieve.items[0].port, 4190);
+    assert_int_equal(box->sieve.items[1].port, 5190);
+    assert_true(box->sieve.items[2].is_unix);
+    assert_int_equal(box->submission.n, 0);
+    assert_int_equal(out->imap.n, 0);
+    assert_int_equal(config_urls(out, "submission")->n, 3);
+    assert_int_equal(out->submission.items[0].port, 465);
+    assert_int_equal(out->submission.items[1].port, 587);
+    assert_int_equal(out->submission.items[2].port, 10587);
+    assert_null(config_urls(out, "https"));
+}
+
+#define OWN "policies: { default: { sender = \"own\"; }; };\n"
+
+static void test_aliases(void **state)
+{
+    AUTO(config) none = given(WHOLE OWN);
+    AUTO(config) file = given(WHOLE OWN "aliases: { source = \"file\"; file = \"/a\"; };\n");
+    AUTO(config)
+    ldap = given(WHOLE OWN "aliases: { source = \"ldap\"; ldap: { url = \"ldapi://%2frun%2fx\";\n"
+                           "  base = \"dc=example,dc=org\"; bind_dn = \"cn=r\"; bind_password = "
+                           "\"p\";\n"
+                           "  filter = \"(&(a=\\\\28)(|(uid={local})(mail={user})))\"; }; };\n");
+    AUTO(config)
+    sql = given(WHOLE "policies: { b: { accounts = \"*@b.org\"; sender = \"own\"; }; };\n"
+                      "aliases: { source = \"sql\"; sql: { url = \"postgres://u:p@h/d\"; timeout = "
+                      "9; }; };\n");
+    AUTO(config)
+    lite = given(WHOLE OWN "aliases: { source = \"sql\"; sql: { url = \"sqlite:/var/a.db\"; }; };");
+
+    (void)state;
+    assert_int_equal(none->policies[0].sender, CONF_SENDER_OWN);
+    assert_string_equal(file->aliases.file, "/a");
+    assert_int_equal(ldap->aliases.source, CONF_ALIASES_LDAP);
+    assert_string_equal(ldap->aliases.ldap.attribute, "mailAlternateAddress");
+    assert_int_equal(sql->aliases.sql.timeout_ms, 9000);
+    assert_string_equal(lite->aliases.sql.url, "sqlite:/var/a.db");
+}
+
 #define GATE(text)                                                                                 \
     TLS UPSTREAMS "gates: { g: { protocol = \"imap\"; listen = \"*:993\"; " text " }; };\n"
 #define LISTEN(text)   TLS UPSTREAMS "gates: { g: { protocol = \"imap\"; listen = " text "; }; };\n"
 #define UPSTREAM(text) TLS GATES "upstreams: { u: { imap = \"imaps://h\"; " text " }; };\n"
 #define URL(text)      TLS GATES "upstreams: { u: { imap = \"" text "\"; }; };\n"
 #define POLICY(text)   WHOLE "policies: { " text " };\n"
-#define CLEAR          "credentials would cross the network in clear text"
+#define SUBMISSION(text)                                                                           \
+    TLS "upstreams: { u: { submission = \"submissions://h\"; }; };\n"                              \
+        "gates: { g: { protocol = \"submission\"; listen = \"*:465\"; " text " }; };\n"
+#define POP3(url)     TLS GATES "upstreams: { u: { imap = \"imaps://h\"; pop3 = \"" url "\"; }; };\n"
+#define ALIASES(text) WHOLE OWN "aliases: { " text " };\n"
+#define LDAP(text)                                                                                 \
+    ALIASES("source = \"ldap\"; ldap: { url = \"ldaps://h\"; base = \"dc=org\"; " text " };")
+#define SQL(text) ALIASES("source = \"sql\"; sql: { " text " };")
+#define CLEAR     "credentials would cross the network in clear text"
 
 static const struct {
     const char *text, *expected;
@@ -179,10 +261,26 @@ static const struct {
       "1 keys for 2 certificates", 1 },
     { TLS UPSTREAMS, "gates: no gate: write gates: {", 1 },
     { TLS GATES, "upstreams: no upstream", 1 },
-    { TLS GATES "upstreams: { u: { }; };", "configuration:3: upstreams.u.imap: missing", 1 },
+    { TLS GATES "upstreams: { u: { }; };", "configuration:3: upstreams.u.imap: missing", 2 },
     /* gates */
     { TLS UPSTREAMS "gates: { g: { protocol = \"pop4\"; listen = \"*:1\"; }; };",
-      "\"pop4\" is not spoken: write \"imap\"", 1 },
+      "gates.g.protocol: \"pop4\" is not spoken: write \"imap\", \"pop3\", \"submission\" or "
+      "\"sieve\"",
+      1 },
+    { TLS UPSTREAMS "gates: { web: { protocol = \"https\"; listen = \"*:443\"; }; };",
+      "\"https\" is not spoken: write \"imap\", ", 1 },
+    { TLS UPSTREAMS "gates: { pops: { protocol = \"pop3\"; listen = \"*:995\"; }; };",
+      "configuration:3: gates.pops.protocol: gate pops speaks pop3, but no upstream has pop3 URLs: "
+      "write upstreams.mail.pop3 = \"pop3s://host\"",
+      1 },
+    { TLS UPSTREAMS "gates: { s: { protocol = \"sieve\"; listen = \"*:4190\"; }; };",
+      "write upstreams.mail.sieve = \"sieve://host\"", 1 },
+    { TLS UPSTREAMS "gates: { a: { protocol = \"submission\"; listen = \"*:465\"; };\n"
+                    "  b: { protocol = \"submission\"; listen = \"*:587\"; }; };",
+      "configuration:4: gates.b.protocol: gate b speaks submission", 2 },
+    { GATE("bare_newline = \"normalise\";"),
+      "configuration:3: gates.g.bare_newline: of no use unless protocol = \"submission\"", 1 },
+    { SUBMISSION("bare_newline = \"keep\";"), "write \"refuse\" or \"normalise\"", 1 },
     { LISTEN("\"localhost:993\""), "no address and port", 1 },
     { LISTEN("\"*\""), "no address and port", 1 },
     { LISTEN("\"*:0\""), "no address and port", 1 },
@@ -206,6 +304,9 @@ static const struct {
     { URL("imaps://[::1"), "no host and port", 1 },
     { URL("pop3s://host"), "no such kind of URL: write imaps://host or imap://host", 1 },
     { URL("host"), "no such kind of URL", 1 },
+    { POP3("imaps://h"), "upstreams.u.pop3: \"imaps://h\": no such kind of URL: write pop3s://host",
+      1 },
+    { POP3("pop3+clear://h"), CLEAR ": write pop3s:// (TLS) or pop3:// (STARTTLS)", 1 },
     { UPSTREAM("pin = \"sha256/AAAA\";"), "is no pin", 1 },
     { UPSTREAM("pin = \"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; ca = \"/x\";"),
       "of no use beside pin", 1 },
@@ -222,12 +323,53 @@ static const struct {
     /* policies */
     { POLICY("default: { accounts = \"*\"; };"), "takes all accounts that no other does", 1 },
     { POLICY("board: { };"), "policies.board.accounts: missing", 1 },
-    { POLICY("default: { legacy = \"http\"; };"), "\"http\" is not spoken", 1 },
+    { POLICY("default: { legacy = \"http\"; };"),
+      "configuration:4: policies.default.legacy: \"http\" is not spoken: write \"imap\", "
+      "\"pop3\", ",
+      1 },
+    { POLICY("default: { sender = \"mine\"; };"), "write \"any\" or \"own\"", 1 },
+    /* aliases */
+    { WHOLE "aliases: { source = \"file\"; file = \"/a\"; };",
+      "configuration:4: aliases.source: of no use unless a policy says sender = \"own\"", 1 },
+    { ALIASES("source = \"file\";"),
+      "configuration:5: aliases.file: missing, since aliases.source = "
+      "\"file\"",
+      1 },
+    { ALIASES("file = \"/a\";"), "aliases.file: of no use unless aliases.source = \"file\"", 1 },
+    { ALIASES("source = \"ldap\";"), "aliases.ldap.base: missing, since", 2 },
+    { ALIASES("ldap: { url = \"ldaps://h\"; };"), "of no use unless aliases.source = \"ldap\"", 1 },
+    { ALIASES("ldap: { bind_dn = \"cn=x\"; ca = \"/c\"; };"), "aliases.ldap.ca: of no use unless",
+      2 },
+    { LDAP("bind_dn = \"cn=x\";"), "aliases.ldap.bind_password: missing, since", 1 },
+    { LDAP("bind_password = \"x\";"), "of no use unless aliases.ldap.bind_dn names who binds", 1 },
+    { LDAP("filter = \"(mail=*)\";"), "aliases.ldap.filter: \"(mail=*)\" finds the same for every",
+      1 },
+    { LDAP("filter = \"(mail={user}\";"), "is no filter of RFC 4515", 1 },
+    { LDAP("filter = \"mail={user}\";"), "is no filter of RFC 4515", 1 },
+    { LDAP("filter = \"(mail={user}))\";"), "is no filter of RFC 4515", 1 },
+    { LDAP("filter = \"(mail={user})(a=b)\";"), "is no filter of RFC 4515", 1 },
+    { LDAP("filter = \")mail={user}(\";"), "is no filter of RFC 4515", 1 },
+    { LDAP("filter = \"\";"), "\"\" finds the same for every account", 1 },
+    { LDAP("attribute = \"a b\";"), "aliases.ldap.attribute: \"a b\" is no attribute", 1 },
+    { LDAP("attribute = \"\";"), "\"\" is no attribute", 1 },
+    { ALIASES("source = \"ldap\"; ldap: { url = \"http://h\"; base = \"dc=org\"; };"),
+      "aliases.ldap.url: \"http://h\": no directory: write ldaps://host", 1 },
+    { ALIASES("source = \"sql\";"), "aliases.sql.url: missing, since aliases.source = \"sql\"", 1 },
+    { ALIASES("sql: { url = \"sqlite:/a\"; };"), "of no use unless aliases.source = \"sql\"", 1 },
+    { SQL("url = \"mysql://u:geheim@h\";"), "aliases.sql.url: no database: write postgresql://",
+      1 },
+    { SQL("url = \"sqlite:a.db\";"), "sqlite: and an absolute path", 1 },
+    { SQL("url = \"sqlite:/a\"; query = \"SELECT a FROM b\";"),
+      "aliases.sql.query: \"SELECT a FROM b\" asks the same for every account: write $1", 1 },
     { POLICY("default: { require = \"password\"; otp_reuse = 60; };"), "of no use unless require",
       1 },
     /* the service */
     { WHOLE "state = \"lib\";", "\"lib\" is no absolute path", 1 },
     { WHOLE "domain = \"exa mple\";", "is no domain", 1 },
+    { WHOLE "host = \"exa mple\";", "configuration:4: host: \"exa mple\" is no host name", 1 },
+    { WHOLE "host = \"192.0.2.1\";", "host: \"192.0.2.1\" is no host name", 1 },
+    { WHOLE "host = \"https://mail.example.org\";", "is no host name: write the one that clients",
+      1 },
     { WHOLE "users: { edge = \"a\"; warden = \"a\"; };", "the same user as users.edge", 1 },
     { WHOLE "metrics: { listen = \"*:9190\"; };", "metrics are for this machine only", 1 },
     { WHOLE "metrics: { listen = \"10.0.0.1:9190\"; };", "metrics are for this machine only", 1 },
@@ -254,6 +396,18 @@ static void test_wrong(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         given_wrong(wrong[i].text, wrong[i].expected, wrong[i].count);
+}
+
+/* What is wrong with a secret is said without it: messages go to logs. */
+static void test_no_secret_is_said(void **state)
+{
+    struct config_error error;
+    size_t n = 0;
+
+    (void)state;
+    assert_null(config_parse(SQL("url = \"mysql://u:geheim@h\";"), &error, 1, &n));
+    assert_int_equal(n, 1);
+    assert_null(strstr(error.text, "geheim"));
 }
 
 static void test_more_problems_than_room(void **state)
@@ -349,7 +503,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_every_protocol),
+        cmocka_unit_test(test_aliases),
         cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_no_secret_is_said),
         cmocka_unit_test(test_more_problems_than_room),
         cmocka_unit_test(test_relative_paths_and_includes),
         cmocka_unit_test(test_no_memory),

@@ -7,14 +7,19 @@
     "password: { source = \"ldap\"; ldap: { url = \"ldaps://h\"; bind_dn = \"uid={user}\"; }; "    \
     "};\n"                                                                                         \
     "gates: { a-1: { protocol = \"imap\"; listen = [ \"*:1\", \"[::1]:2\" ]; proxy_from = [ "      \
-    "\"10.0.0.0/8\", \"::1\" ]; }; };\n"                                                           \
-    "upstreams: { m_2: { imap = [ \"imap+clear://unix:/run/x\", \"imap://[::1]:9\", "              \
+    "\"10.0.0.0/8\", \"::1\" ]; };\n"                                                              \
+    "b: { protocol = \"submission\"; listen = \"*:465\"; bare_newline = \"normalise\"; }; };\n"    \
+    "upstreams: { m_2: { submission = \"submission://[::1]\"; pop3 = [ \"pop3s://h:1\" ];\n"       \
+    "  imap = [ \"imap+clear://unix:/run/x\", \"imap://[::1]:9\", "                                \
     "\"imaps://h\" ];\n"                                                                           \
     "  login = \"master\"; master_user = \"m\"; master_password = \"very \\\"secret\\\" "          \
     "indeed\"; };\n"                                                                               \
     "  n: { imap = \"imaps://n\"; domains = \"n.org\";\n"                                          \
     "       pin = \"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }; };\n"                \
+    "aliases: { source = \"ldap\"; ldap: { url = \"ldaps://h\"; base = \"dc=org\"; "               \
+    "bind_dn = \"cn=r\"; bind_password = \"as secret indeed\"; }; };\n"                            \
     "policies: { z: { accounts = \"*@z.org\"; networks = \"10.0.0.0/8\"; otp_reuse = 90; "         \
+    "sender = \"own\"; "                                                                           \
     "sessions = 3; }; };\n"                                                                        \
     "session: { refusal_delay = 1501; drain_timeout = 0; };\n"
 
