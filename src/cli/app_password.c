@@ -3,6 +3,7 @@
 #include "cli/prompt.h"
 #include "cli/run.h"
 #include "cli/status.h"
+#include "warden/account.h"
 
 #include <time.h>
 
@@ -29,31 +30,46 @@ static int ask_password(const struct invocation *i, struct buf *out)
     return STATUS_OK;
 }
 
-int run_app_password_add(const struct invocation *i)
+/* What can be said before the password is asked for. */
+static int check_limits(const struct invocation *i, struct wire_app_password_add *m)
 {
-    AUTO_BUF(password, LIMIT_SECRET);
     struct network network;
-    struct wire_app_password_add m = {
-        .account = view_text(i->operand),
-        .label = value(i, OPTION_LABEL),
-        .protocols = value(i, OPTION_PROTOCOLS),
-        .network = value(i, OPTION_NETWORK),
-        .is_unchecked = i->values[OPTION_NO_CHECK] != NULL,
-    };
+    char sender[STORE_NAME];
 
-    if (m.label.n == 0)
+    if (m->label.n == 0)
         return help_usage(i->command, "for which device? Say so with --label \"phone\"");
-    if (m.network.n != 0 && !network_parse(i->values[OPTION_NETWORK], &network))
+    if (m->network.n != 0 && !network_parse(i->values[OPTION_NETWORK], &network))
         return help_usage(i->command, "--network \"%s\": write address/bits, such as 192.0.2.0/24",
                           i->values[OPTION_NETWORK]);
+    if (m->sender.n != 0 && !account_normalise(m->sender, "", sender))
+        return help_usage(i->command,
+                          "--sender \"%s\": write an address, such as printer@example.org",
+                          i->values[OPTION_SENDER]);
     if (i->values[OPTION_EXPIRES] != NULL &&
-        !moment_parse(i->values[OPTION_EXPIRES], (int64_t)time(NULL), &m.expires_at))
+        !moment_parse(i->values[OPTION_EXPIRES], (int64_t)time(NULL), &m->expires_at))
         return help_usage(
             i->command,
             "--expires \"%s\": write a time such as \"90d\", or a date to come such as "
             "2030-12-31",
             i->values[OPTION_EXPIRES]);
-    const int status = ask_password(i, &password);
+    return STATUS_OK;
+}
+
+int run_app_password_add(const struct invocation *i)
+{
+    AUTO_BUF(password, LIMIT_SECRET);
+    struct wire_app_password_add m = {
+        .account = view_text(i->operand),
+        .label = value(i, OPTION_LABEL),
+        .protocols = value(i, OPTION_PROTOCOLS),
+        .network = value(i, OPTION_NETWORK),
+        .sender = value(i, OPTION_SENDER),
+        .is_unchecked = i->values[OPTION_NO_CHECK] != NULL,
+    };
+
+    int status = check_limits(i, &m);
+    if (status == STATUS_OK)
+        status = ask_password(i, &password);
     if (status != STATUS_OK)
         return status;
     m.mailbox_password = buf_view(&password);

@@ -19,6 +19,9 @@ static const struct option_row options[OPTION_COUNT] = {
                          "given." },
     [OPTION_NETWORK] = { "--network", NULL, "CIDR",
                          "The network that it is good for, such as 192.0.2.0/24." },
+    [OPTION_SENDER] = { "--sender", NULL, "ADDRESS",
+                        "The one address as which it may submit mail; as the policy says if not "
+                        "given." },
     [OPTION_NO_CHECK] = { "--no-check", NULL, NULL,
                           "Take the mailbox password without trying it at the upstream." },
     [OPTION_DEVICE] = { "--device", NULL, "TEXT",
@@ -58,7 +61,7 @@ static const struct command commands[COMMAND_COUNT] = {
 
     { COMMAND_APP_PASSWORD_ADD, "app-password", "add", "ACCOUNT", false,
       CONTROL | BIT(OPTION_LABEL) | BIT(OPTION_PROTOCOLS) | BIT(OPTION_EXPIRES) |
-          BIT(OPTION_NETWORK) | BIT(OPTION_NO_CHECK),
+          BIT(OPTION_NETWORK) | BIT(OPTION_SENDER) | BIT(OPTION_NO_CHECK),
       "Make an app password for one device, and show it once.",
       "The mailbox password is asked for on the terminal, or read as the first line of standard "
       "input. It is tried at the upstream, and kept sealed under the app password only." },

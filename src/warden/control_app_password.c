@@ -6,9 +6,23 @@
 #include "warden/route.h"
 #include "warden/sessions.h"
 
-#define PROBED_PROTOCOL 1 /* imap: the mailbox is where the password is at home */
-
 /* ---- values --------------------------------------------------------------------------- */
+
+static void check_sender(struct request *r)
+{
+    const struct view sender = r->any.app_password_add.sender;
+    const uint32_t protocols = r->value.protocols;
+
+    if (sender.n == 0)
+        return;
+    if (!account_normalise(sender, "", r->value.sender))
+        request_fail(r, ERR_INVALID,
+                     "the sender is no address: write one such as printer@example.org");
+    else if (protocols != 0 && (protocols & 1U << PROTOCOL_NAME_SUBMISSION) == 0)
+        request_fail(r, ERR_INVALID,
+                     "a sender is about submission, which the protocols leave out: add it to them, "
+                     "or leave the sender out");
+}
 
 static void check_values(struct request *r)
 {
@@ -28,7 +42,9 @@ static void check_values(struct request *r)
     else if (a->network.n != 0 && !network_parse(text, &n))
         request_fail(r, ERR_INVALID, "\"%s\" is no network: write 192.0.2.0/24 or 2001:db8::/48",
                      text);
-    else if (a->network.n != 0)
+    else
+        check_sender(r);
+    if (r->status == ERR_OK && a->network.n != 0)
         (void)network_text(&n, r->value.network);
 }
 
@@ -69,6 +85,15 @@ static void check_mailbox_password(struct request *r, const struct conf_upstream
 
 /* ---- is the mailbox password right? --------------------------------------------------- */
 
+/* The mailbox is where the password is at home, so IMAP before others. 0: no server at all. */
+static uint8_t probed_protocol(const struct conf_upstream *u)
+{
+    for (uint8_t i = 1; protocol_name_of(i) != NULL; i++)
+        if (config_urls(u, protocol_name_of(i))->n != 0)
+            return i;
+    return 0;
+}
+
 static void on_probed(void *arg, enum outcome result)
 {
     struct request *r = arg;
@@ -103,10 +128,16 @@ void control_app_password_check(struct request *r)
         .upstream = view_text(u->name),
         .user = view_text(r->account),
         .secret = a->mailbox_password,
-        .protocol = PROBED_PROTOCOL,
+        .protocol = probed_protocol(u),
         .arg = r,
         .done = on_probed,
     };
+    if (probe.protocol == 0) {
+        request_fail(r, ERR_INVALID,
+                     "upstream %s has no server at all: give it one, such as imap = \"imaps://…\"",
+                     u->name);
+        return;
+    }
     r->is_waiting = true;
     if (probe_start(r->w, &probe) != ERR_OK) {
         r->is_waiting = false;
@@ -148,6 +179,7 @@ static enum err make(struct request *r, struct app_password *p)
     event_copy(row.account, sizeof(row.account), view_text(r->account));
     event_copy(row.label, sizeof(row.label), a->label);
     event_copy(row.network, sizeof(row.network), view_text(r->value.network));
+    event_copy(row.sender, sizeof(row.sender), view_text(r->value.sender));
     row.protocols = r->value.protocols;
     row.created_at = r->w->wall_s();
     row.expires_at = a->expires_at;
@@ -198,9 +230,11 @@ static bool app_password_row(void *arg, const struct store_app_password *p)
         .account = view_text(p->account),
         .label = view_text(p->label),
         .protocols = buf_view(&protocols),
+        .network = view_text(p->network),
+        .sender = view_text(p->sender),
         .created_at = p->created_at,
         .expires_at = p->expires_at,
-        .bound_to = view_text(bound[0] != '\0' ? bound : p->network),
+        .bound_to = view_text(bound),
         .last_used_at = p->last_used_at,
         .last_source = view_text(p->last_source),
         .last_client = view_text(p->last_client),

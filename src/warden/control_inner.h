@@ -54,6 +54,7 @@ struct request {
     bool is_answering;   /* rows go out as fast as the client reads; no job is under way */
     struct {
         char network[ADDR_TEXT_MAX]; /* canonical */
+        char sender[STORE_NAME];     /* normalised, or "" */
         uint32_t protocols;
         uint64_t session;
         uint32_t count;

@@ -7,6 +7,11 @@ const char *protocol_name_of(uint8_t protocol)
     return protocol < COUNT_OF(names) ? names[protocol] : NULL;
 }
 
+bool protocol_name_tells_client(uint8_t protocol)
+{
+    return protocol == PROTOCOL_NAME_IMAP;
+}
+
 static uint32_t bit_named(struct view word)
 {
     while (word.n > 0 && word.p[0] == ' ')

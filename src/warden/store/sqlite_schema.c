@@ -81,6 +81,9 @@ static const char *const steps[] = {
     " octets_down INTEGER NOT NULL DEFAULT 0,"
     " reason TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID;"
     "CREATE INDEX session_closed ON session (closed_at);",
+
+    /* 3: the one address as which an app password may submit mail */
+    "ALTER TABLE app_password ADD COLUMN sender TEXT NOT NULL DEFAULT '';",
 };
 
 int sqlite_schema_version(void)

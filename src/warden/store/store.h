@@ -61,6 +61,8 @@ struct store_app_password {
     char label[LIMIT_LABEL + 1];
     uint32_t protocols;                /* bits 1 << protocol_id; 0: all */
     char network[STORE_NETWORK];       /* may only be used from there; "": anywhere */
+    char sender[STORE_NAME];           /* submission: may only send as this address; "": as the
+                                          policy says */
     int64_t created_at, expires_at;    /* expires_at 0: never */
     char bound_network[STORE_NETWORK]; /* set at first use where the policy says so; "": not yet */
     char bound_device[STORE_CLIENT];

@@ -8,6 +8,7 @@ enum column {
     LABEL,
     PROTOCOLS,
     NETWORK,
+    SENDER,
     CREATED_AT,
     EXPIRES_AT,
     BOUND_NETWORK,
@@ -32,6 +33,7 @@ static void read_row(const struct sql_value *cells, struct store_app_password *p
     store_copy_text(p->account, sizeof(p->account), cells[ACCOUNT]);
     store_copy_text(p->label, sizeof(p->label), cells[LABEL]);
     store_copy_text(p->network, sizeof(p->network), cells[NETWORK]);
+    store_copy_text(p->sender, sizeof(p->sender), cells[SENDER]);
     store_copy_text(p->bound_network, sizeof(p->bound_network), cells[BOUND_NETWORK]);
     store_copy_text(p->bound_device, sizeof(p->bound_device), cells[BOUND_DEVICE]);
     store_copy_text(p->last_source, sizeof(p->last_source), cells[LAST_SOURCE]);
@@ -44,13 +46,14 @@ enum err store_app_password_add(struct store *s, const struct store_app_password
 
     if (p->id[0] == '\0' || p->sealed_n > sizeof(p->sealed))
         return ERR_INVALID;
-    enum err e = store_change(
-        s,
-        SQL_CALL(APP_PASSWORD_ADD, NULL, NULL, SQL_STR(p->id), SQL_STR(p->label),
-                 SQL_INT(p->protocols), SQL_STR(p->network), SQL_INT(p->created_at),
-                 SQL_INT(p->expires_at), SQL_BIN(view_of(p->verifier, sizeof(p->verifier))),
-                 SQL_BIN(view_of(p->sealed, p->sealed_n)), SQL_STR(p->account)),
-        &changes);
+    enum err e =
+        store_change(s,
+                     SQL_CALL(APP_PASSWORD_ADD, NULL, NULL, SQL_STR(p->id), SQL_STR(p->label),
+                              SQL_INT(p->protocols), SQL_STR(p->network), SQL_STR(p->sender),
+                              SQL_INT(p->created_at), SQL_INT(p->expires_at),
+                              SQL_BIN(view_of(p->verifier, sizeof(p->verifier))),
+                              SQL_BIN(view_of(p->sealed, p->sealed_n)), SQL_STR(p->account)),
+                     &changes);
     return e == ERR_OK && changes == 0 ? ERR_NOT_FOUND : e;
 }
 

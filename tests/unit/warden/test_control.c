@@ -193,6 +193,10 @@ static void test_app_password_values(void **state)
     m.protocols = VIEW_LIT("imap,http");
     assert_int_equal(request(WIRE_app_password_add, &m), ERR_INVALID);
     m.protocols = VIEW_LIT("imap, sieve");
+    m.sender = VIEW_LIT("ann@example.org");
+    assert_int_equal(request(WIRE_app_password_add, &m), ERR_INVALID);
+    assert_non_null(strstr(answer.text, "submission"));
+    m.sender = VIEW_NONE;
     m.network = VIEW_LIT("10.0.0.0/33");
     assert_int_equal(request(WIRE_app_password_add, &m), ERR_INVALID);
     m.network = VIEW_LIT("10.0.0.7/8");
@@ -214,8 +218,68 @@ static void test_app_password_values(void **state)
     const struct wire_app_password_list list = { .account = VIEW_LIT("ann") };
     assert_int_equal(request(WIRE_app_password_list, &list), ERR_OK);
     assert_int_equal(answer.rows, 1);
-    assert_true(view_is_equal(answer.last.row_app_password.bound_to, VIEW_LIT("10.0.0.0/8")));
+    assert_true(view_is_equal(answer.last.row_app_password.network, VIEW_LIT("10.0.0.0/8")));
+    assert_int_equal(answer.last.row_app_password.bound_to.n, 0);
+    assert_int_equal(answer.last.row_app_password.sender.n, 0);
     assert_true(view_is_equal(answer.last.row_app_password.protocols, VIEW_LIT("imap,sieve")));
+}
+
+/* A printer's: submission only, from its network, as one address. */
+static void test_app_password_sender(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "printer",         "@example.org", "printer@",
+                                       "a@b@example.org", "a b@c.test",   "*@c.test",
+                                       "a@c.test ,",      "<a@c.test>",   "a\r\nb@c.test" };
+    struct wire_app_password_add m = new_one("ann");
+
+    assert_int_equal(add_account("ann"), ERR_OK);
+    m.is_unchecked = true;
+    m.protocols = VIEW_LIT("submission");
+    m.network = VIEW_LIT("192.0.2.0/24");
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        m.sender = view_text(bad[i]);
+        assert_int_equal(request(WIRE_app_password_add, &m), ERR_INVALID);
+        assert_non_null(strstr(answer.text, "the sender is no address"));
+    }
+    m.sender = VIEW_LIT("Printer@Example.org");
+    assert_int_equal(request(WIRE_app_password_add, &m), ERR_OK);
+    const struct wire_app_password_list list = { .account = VIEW_LIT("ann") };
+    assert_int_equal(request(WIRE_app_password_list, &list), ERR_OK);
+    const struct wire_row_app_password *row = &answer.last.row_app_password;
+    assert_true(view_is_equal(row->sender, VIEW_LIT("printer@example.org")));
+    assert_true(view_is_equal(row->network, VIEW_LIT("192.0.2.0/24")));
+    assert_true(view_is_equal(row->protocols, VIEW_LIT("submission")));
+    m.protocols = VIEW_NONE; /* all, submission among them */
+    assert_int_equal(request(WIRE_app_password_add, &m), ERR_OK);
+    const struct wire_account_show show = { .account = VIEW_LIT("ann") };
+    assert_int_equal(request(WIRE_account_show, &show), ERR_OK);
+    assert_int_equal(answer.rows, 3);
+}
+
+/* The mailbox password is tried over IMAP where there is IMAP, else over what there is. */
+static void test_app_password_probe(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *account;
+        uint8_t protocol;
+    } cases[] = { { "ann@example.org", 1 }, { "ann@send.test", 3 } };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct wire_app_password_add m = new_one(cases[i].account);
+        assert_int_equal(add_account(cases[i].account), ERR_OK);
+        rig.count = 0;
+        send_request(client, WIRE_app_password_add, &m);
+        for (int n = 0; n < 10 && rig_last(WIRE_probe) == NULL; n++)
+            turn();
+        assert_int_equal(rig_last(WIRE_probe)->protocol, cases[i].protocol);
+        const struct wire_probed p = { .probe = rig_last(WIRE_probe)->session,
+                                       .result = OUTCOME_ACCEPTED };
+        assert_true(rig_take(rig.edge, WIRE_probed, &p));
+        assert_true(collect(client));
+        assert_int_equal(answer.status, ERR_OK);
+    }
 }
 
 /* Asks for one; the edge says what the upstream says of the mailbox password. */
@@ -509,6 +573,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_accounts),
         TEST(test_app_password_values),
+        TEST(test_app_password_sender),
+        TEST(test_app_password_probe),
         TEST(test_app_password_checked),
         TEST(test_app_password_passthrough),
         TEST(test_stale_is_forgotten),

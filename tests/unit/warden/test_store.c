@@ -104,6 +104,7 @@ static void assert_same_app_password(const struct store_app_password *a,
     assert_string_equal(a->account, b->account);
     assert_string_equal(a->label, b->label);
     assert_string_equal(a->network, b->network);
+    assert_string_equal(a->sender, b->sender);
     assert_string_equal(a->bound_network, b->bound_network);
     assert_string_equal(a->bound_device, b->bound_device);
     assert_string_equal(a->last_source, b->last_source);

@@ -103,6 +103,36 @@ static void upgrades_from_every_version(void **state)
     }
 }
 
+static const char insert_old[] =
+    "INSERT INTO account (name, created_at) VALUES ('old@example.org', 5);"
+    "INSERT INTO app_password (id, account_id, label, protocols, network, created_at, expires_at,"
+    " verifier, sealed) VALUES ('old', 1, 'phone', 2, '192.0.2.0/24', 6, 7, zeroblob(32), x'01')";
+
+/* App passwords of before there were senders are what they were, and held to none. */
+static void old_app_passwords_have_no_sender(void **state)
+{
+    const struct scratch *x = *state;
+    struct store_app_password p = { .sender = "?" };
+
+    sqlite3 *db = open_raw(x->db);
+    assert_int_equal(sqlite_schema_upgrade(db, 2), ERR_OK);
+    run_raw(db, insert_old);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    struct store *s = scratch_open(x, 2);
+    assert_int_equal(store_app_password_find(s, "old", &p), ERR_OK);
+    assert_string_equal(p.sender, "");
+    assert_string_equal(p.network, "192.0.2.0/24");
+    assert_int_equal(p.protocols, 2);
+    assert_int_equal(p.created_at, 6);
+    assert_int_equal(p.expires_at, 7);
+    assert_int_equal(p.sealed_n, 1);
+    p = scratch_app_password("new", "old@example.org");
+    assert_int_equal(store_app_password_add(s, &p), ERR_OK);
+    assert_int_equal(store_app_password_find(s, "new", &p), ERR_OK);
+    assert_string_equal(p.sender, "printer@example.org");
+    store_free(s);
+}
+
 static void refuses_what_is_newer_or_not_ours(void **state)
 {
     const struct scratch *x = *state;
@@ -227,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(is_idempotent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(upgrades_from_every_version, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(old_app_passwords_have_no_sender, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_is_newer_or_not_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_statement_compiles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(logins_look_up_by_index, set_up, tear_down),

@@ -73,6 +73,7 @@ UNUSED static struct store_app_password scratch_app_password(const char *id, con
     COPY(p.account, account);
     COPY(p.label, "Telefon \xc3\xbc");
     COPY(p.network, "192.0.2.0/24");
+    COPY(p.sender, "printer@example.org");
     memset(p.verifier, 0xa5, sizeof(p.verifier));
     for (size_t i = 0; i < p.sealed_n; i++)
         p.sealed[i] = (uint8_t)(i * 7); /* NULs too */

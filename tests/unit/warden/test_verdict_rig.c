@@ -26,7 +26,12 @@ static const char password_file[] =
 static const char config_text[] =
     "state = \"%s\"; domain = \"example.org\";\n"
     "tls: { certificate = \"/c\"; key = \"/k\"; };\n"
-    "gates: { imaps: { protocol = \"imap\"; listen = \"127.0.0.1:993\"; }; };\n"
+    "gates: {\n"
+    "  imaps: { protocol = \"imap\"; listen = \"127.0.0.1:993\"; };\n"
+    "  pop3s: { protocol = \"pop3\"; listen = \"127.0.0.1:995\"; };\n"
+    "  submissions: { protocol = \"submission\"; listen = \"127.0.0.1:465\"; };\n"
+    "  sieve: { protocol = \"sieve\"; listen = \"127.0.0.1:4190\"; tls = \"starttls\"; };\n"
+    "};\n"
     "portal: { url = \"https://mail.example.org\"; };\n"
     "edges: { sessions = 32; };\n"
     "throttle: { per_source = 8; per_account = 4; window = \"600s\"; prefix4 = 32; };\n"
@@ -34,15 +39,20 @@ static const char config_text[] =
     "upstreams: {\n"
     "  master: { imap = \"imaps://10.0.0.6\"; domains = [ \"master.test\" ]; login = \"master\";\n"
     "            master_user = \"gate\"; master_password = \"of-the-gate\"; };\n"
-    "  mail: { imap = \"imaps://10.0.0.5\"; domains = [ \"example.org\", \"observe.test\",\n"
+    "  mail: { imap = \"imaps://10.0.0.5\"; pop3 = \"pop3s://10.0.0.5\";\n"
+    "          submission = \"submissions://10.0.0.5\"; sieve = \"sieve://10.0.0.5\";\n"
+    "          domains = [ \"example.org\", \"observe.test\", \"own.test\", \"some.test\",\n"
     "          \"plain.test\", \"off.test\", \"offseen.test\", \"net.test\", \"reuse.test\",\n"
     "          \"bindnet.test\", \"binddev.test\", \"cap.test\" ]; };\n"
+    "  send: { submission = \"submissions://10.0.0.8\"; domains = [ \"send.test\" ]; };\n"
     "  pass: { imap = \"imaps://10.0.0.7\"; domains = [ \"pass.test\" ]; login = \"passthrough\"; "
     "};\n"
     "};\n"
     "policies: {\n"
     "  observe: { accounts = [ \"*@observe.test\" ]; mode = \"observe\"; };\n"
     "  plain: { accounts = [ \"*@plain.test\" ]; require = \"password\"; };\n"
+    "  own: { accounts = [ \"*@own.test\" ]; sender = \"own\"; };\n"
+    "  some: { accounts = [ \"*@some.test\" ]; legacy = [ \"pop3\", \"sieve\" ]; };\n"
     "  off: { accounts = [ \"*@off.test\" ]; legacy = [ ]; };\n"
     "  offseen: { accounts = [ \"*@offseen.test\" ]; legacy = [ ]; mode = \"warn\"; };\n"
     "  net: { accounts = [ \"*@net.test\" ]; networks = [ \"192.0.2.0/24\" ]; };\n"
@@ -156,14 +166,18 @@ static void on_send(struct link *l, enum wire_number number, const void *message
         f->session = any.end_session.session;
     if (number == WIRE_shed)
         TAKE_VIEW(f->account, any.shed.account);
-    if (number == WIRE_probe)
+    if (number == WIRE_probe) {
         f->session = any.probe.probe;
+        f->protocol = any.probe.protocol;
+    }
     if (number != WIRE_verdict)
         return;
     f->session = any.verdict.session;
     f->verdict = any.verdict.verdict;
     f->answer = any.verdict.answer;
     f->is_alert = any.verdict.is_alert;
+    f->is_sender_held = any.verdict.is_sender_held;
+    TAKE_VIEW(f->senders, any.verdict.senders);
     TAKE_VIEW(f->account, any.verdict.account);
     TAKE_VIEW(f->credential, any.verdict.app_password);
     TAKE_VIEW(f->user, any.verdict.upstream_user);
@@ -194,10 +208,11 @@ struct link *rig_edge(uint32_t number)
 
 struct wire_question rig_question(const struct rig_question *q)
 {
+    static const char *const gates[] = { "imaps", "imaps", "pop3s", "submissions", "sieve" };
     struct wire_question w = {
         .session = q->session != 0 ? q->session : ++rig.next_session,
-        .gate = VIEW_LIT("imaps"),
-        .protocol = 1,
+        .gate = view_text(gates[q->protocol]),
+        .protocol = q->protocol == 0 ? 1 : q->protocol,
         .tls_version = 0x0304,
         .tls_cipher = VIEW_LIT("TLS_AES_128_GCM_SHA256"),
         .user = view_text(q->user),

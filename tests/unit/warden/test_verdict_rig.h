@@ -16,8 +16,9 @@
 struct rig_frame {
     enum wire_number number;
     uint64_t session;
-    uint8_t verdict, answer;
-    bool is_alert;
+    uint8_t verdict, answer, protocol; /* protocol: of a probe */
+    bool is_alert, is_sender_held;
+    char senders[512];
     char account[STORE_NAME];
     char credential[LIMIT_NAME + 1];
     char user[STORE_NAME], authorization[STORE_NAME], secret[LIMIT_SECRET + 1];
@@ -55,6 +56,7 @@ uint64_t rig_lease(const char *account, const char *network, const char *device)
 struct rig_question {
     const char *user, *secret, *source, *client, *authorization;
     uint64_t session; /* 0: a new one */
+    uint8_t protocol; /* 0: imap */
 };
 struct wire_question rig_question(const struct rig_question *q);
 /* Asks by `edge` and gives the frame that came back. The edge is not at fault. */
