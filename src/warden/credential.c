@@ -1,5 +1,7 @@
 #include "warden/credential.h"
 
+#include "warden/protocol_name.h"
+
 static void fail(struct judgement *j, enum reason why)
 {
     const bool is_world = why == REASON_STORE || why == REASON_SOURCE;
@@ -17,8 +19,8 @@ static bool is_from(const char *network, const struct addr *source)
     return network[0] == '\0' || (network_parse(network, &n) && network_holds(&n, source));
 }
 
-/* The label is what the client says of itself; a client that says nothing is a device of that kind.
- */
+/* The label is what the client says of itself; a client that could and says nothing is a device of
+ * that kind. */
 static const char *device_of(const struct judgement *j)
 {
     return j->client[0] == '\0' ? "(unnamed)" : j->client;
@@ -28,7 +30,8 @@ static bool is_where_bound(const struct store_app_password *row, const struct ju
 {
     if (row->bound_network[0] != '\0' && !is_from(row->bound_network, &j->source))
         return false;
-    return row->bound_device[0] == '\0' || strcmp(row->bound_device, device_of(j)) == 0;
+    return row->bound_device[0] == '\0' || !protocol_name_tells_client(j->protocol) ||
+           strcmp(row->bound_device, device_of(j)) == 0;
 }
 
 static bool needs_binding(const struct store_app_password *row, const struct judgement *j)
@@ -39,7 +42,7 @@ static bool needs_binding(const struct store_app_password *row, const struct jud
     case CONF_BIND_NETWORK:
         return row->bound_network[0] == '\0';
     case CONF_BIND_DEVICE:
-        return row->bound_device[0] == '\0';
+        return row->bound_device[0] == '\0' && protocol_name_tells_client(j->protocol);
     }
     return true;
 }

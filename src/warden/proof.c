@@ -1,6 +1,7 @@
 #include "warden/proof.h"
 
 #include "warden/factor/totp.h"
+#include "warden/protocol_name.h"
 
 #include <stdio.h>
 
@@ -19,6 +20,8 @@ static bool is_lease_here(const struct store_lease *l, const struct judgement *j
         return false;
     if (l->network[0] != '\0' && (!network_parse(l->network, &n) || !network_holds(&n, &j->source)))
         return false;
+    if (!protocol_name_tells_client(j->protocol)) /* the network must do alone */
+        return l->network[0] != '\0';
     return l->device[0] == '\0' || strcmp(l->device, j->client) == 0;
 }
 

@@ -1,5 +1,7 @@
 #include "warden/route.h"
 
+#include "warden/protocol_name.h"
+
 void route_seal_context(const char *account, const char *id, struct buf *out)
 {
     buf_printf(out, "app-password:%s:%s", id, account);
@@ -35,9 +37,14 @@ static bool route_sealed(const struct verdict_parts *parts, struct judgement *j)
     return true;
 }
 
+static bool has_server(const struct judgement *j)
+{
+    return j->upstream != NULL && config_urls(j->upstream, protocol_name_of(j->protocol))->n != 0;
+}
+
 bool route_choose(const struct verdict_parts *parts, struct judgement *j)
 {
-    if (j->upstream == NULL)
+    if (!has_server(j))
         return fail(j, REASON_NO_UPSTREAM);
     if (j->upstream->login == CONF_LOGIN_MASTER && j->credential_finding == CREDENTIAL_GOOD)
         return route_master(j);

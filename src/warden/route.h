@@ -3,7 +3,8 @@
  *   passthrough  the client's own password, without its one-time code
  *   master       SASL PLAIN: the gateway's name and password, acting as the account
  * A password that nobody here has verified always goes upstream as it is: with a master login
- * nobody would ever have checked it. Pure; runs in: warden. */
+ * nobody would ever have checked it. An upstream without a server for the protocol is none. Pure;
+ * runs in: warden. */
 #ifndef POSTERN_WARDEN_ROUTE_H
 #define POSTERN_WARDEN_ROUTE_H
 

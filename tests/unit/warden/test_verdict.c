@@ -29,50 +29,11 @@ static int close_rig(void **state)
     return 0;
 }
 
-struct expected {
-    enum verdict verdict;
-    enum answer answer;
-    enum reason reason, observed;
-    const char *user, *secret, *authorization, *credential; /* what goes upstream; NULL: any */
-};
-
-/* Judges without an edge, so that the reason can be seen. */
-static void judge(const char *name, const struct rig_question *q, const struct expected *x)
-{
-    const struct wire_question w = rig_question(q);
-    AUTO(judgement) j = judgement_new();
-    enum verdict_next next;
-
-    assert_non_null(j);
-    assert_int_equal(verdict_ask(&rig.w.parts, j, &w, core_now_ms(&rig.w), rig.w.wall_s(), &next),
-                     ERR_OK);
-    if (next == VERDICT_NEEDS_WORK)
-        verdict_work(&rig.w.parts, j);
-    verdict_settle(&rig.w.parts, j, core_now_ms(&rig.w));
-    if (j->is_upstream_judge)
-        throttle_leave(rig.w.throttle, &j->ticket, THROTTLE_UNDECIDED, core_now_ms(&rig.w));
-    if (j->verdict != x->verdict || j->reason != x->reason || j->observed != x->observed)
-        fail_msg("%s: verdict %d reason %s observed %s", name, (int)j->verdict,
-                 event_reason(j->reason), event_reason(j->observed));
-    if (x->verdict != ALLOW && j->answer != x->answer)
-        fail_msg("%s: answer %d", name, (int)j->answer);
-    if (x->verdict != ALLOW)
-        assert_int_equal(j->upstream_secret.n, 0); /* nothing that could leak */
-    if (x->user != NULL)
-        assert_true(view_is_equal(j->upstream_user, view_text(x->user)));
-    if (x->secret != NULL)
-        assert_true(view_is_equal(buf_view(&j->upstream_secret), view_text(x->secret)));
-    if (x->authorization != NULL)
-        assert_true(view_is_equal(j->upstream_authorization, view_text(x->authorization)));
-    if (x->credential != NULL)
-        assert_string_equal(j->credential, x->credential);
-}
-
 static void expect(const char *name, const char *user, const char *secret, enum verdict v,
                    enum answer a, enum reason r)
 {
-    judge(name, &(struct rig_question){ .user = user, .secret = secret },
-          &(struct expected){ .verdict = v, .answer = a, .reason = r });
+    rig_judge(name, &(struct rig_question){ .user = user, .secret = secret },
+              &(struct rig_expected){ .verdict = v, .answer = a, .reason = r });
 }
 
 /* ---- app passwords -------------------------------------------------------------------- */
@@ -83,25 +44,25 @@ static void test_app_password(void **state)
     const char *good = rig_app_password("ann@example.org", "mailbox", NULL);
     char dashed[64], other[64];
 
-    judge("good", &(struct rig_question){ .user = "ann@example.org", .secret = good },
-          &(struct expected){ .verdict = ALLOW,
-                              .user = "ann@example.org",
-                              .secret = "mailbox",
-                              .authorization = "" });
-    judge("bare name, other case, spaces",
-          &(struct rig_question){ .user = " Ann ", .secret = good },
-          &(struct expected){ .verdict = ALLOW, .user = "ann@example.org", .secret = "mailbox" });
+    rig_judge("good", &(struct rig_question){ .user = "ann@example.org", .secret = good },
+              &(struct rig_expected){ .verdict = ALLOW,
+                                      .user = "ann@example.org",
+                                      .secret = "mailbox",
+                                      .authorization = "" });
+    rig_judge(
+        "bare name, other case, spaces", &(struct rig_question){ .user = " Ann ", .secret = good },
+        &(struct rig_expected){ .verdict = ALLOW, .user = "ann@example.org", .secret = "mailbox" });
     (void)snprintf(dashed, sizeof(dashed), "PST_%.10s-%.13s %s", good + 4, good + 14, good + 27);
-    judge("as a person types it", &(struct rig_question){ .user = "ann", .secret = dashed },
-          &(struct expected){ .verdict = ALLOW, .secret = "mailbox" });
-    judge(
+    rig_judge("as a person types it", &(struct rig_question){ .user = "ann", .secret = dashed },
+              &(struct rig_expected){ .verdict = ALLOW, .secret = "mailbox" });
+    rig_judge(
         "authorization is oneself",
         &(struct rig_question){ .user = "ann", .secret = good, .authorization = "ann@example.org" },
-        &(struct expected){ .verdict = ALLOW, .secret = "mailbox" });
-    judge(
-        "authorization is somebody else",
-        &(struct rig_question){ .user = "ann", .secret = good, .authorization = "bob" },
-        &(struct expected){ .answer = WIRE_ANSWER_REFUSE_DEVICE, .reason = REASON_AUTHORIZATION });
+        &(struct rig_expected){ .verdict = ALLOW, .secret = "mailbox" });
+    rig_judge("authorization is somebody else",
+              &(struct rig_question){ .user = "ann", .secret = good, .authorization = "bob" },
+              &(struct rig_expected){ .answer = WIRE_ANSWER_REFUSE_DEVICE,
+                                      .reason = REASON_AUTHORIZATION });
     (void)snprintf(other, sizeof(other), "%s", good);
     other[20] = other[20] == '7' ? '8' : '7';
     expect("a typo", "ann", other, REFUSE, WIRE_ANSWER_REFUSE_DEVICE, REASON_APP_PASSWORD_FORM);
@@ -155,9 +116,9 @@ static void test_app_password_limits(void **state)
     const char *near = rig_app_password("ann@example.org", "m", &like);
     expect("from elsewhere", "ann", near, REFUSE, WIRE_ANSWER_REFUSE_DEVICE,
            REASON_APP_PASSWORD_NETWORK);
-    judge("from there",
-          &(struct rig_question){ .user = "ann", .secret = near, .source = "198.51.100.9" },
-          &(struct expected){ .verdict = ALLOW });
+    rig_judge("from there",
+              &(struct rig_question){ .user = "ann", .secret = near, .source = "198.51.100.9" },
+              &(struct rig_expected){ .verdict = ALLOW });
     expect("nothing sealed", "ann", rig_app_password("ann@example.org", NULL, NULL), REFUSE,
            WIRE_ANSWER_STALE, REASON_NOTHING_SEALED);
     const char *late = rig_app_password("ann@example.org", "m", NULL);
@@ -170,32 +131,33 @@ static void test_binding(void **state)
     (void)state;
     const char *net = rig_app_password("ann@bindnet.test", "m", NULL);
     const char *dev = rig_app_password("ann@binddev.test", "m", NULL);
-    const struct expected allow = { .verdict = ALLOW };
-    const struct expected bound = { .answer = WIRE_ANSWER_REFUSE_DEVICE,
-                                    .reason = REASON_APP_PASSWORD_BOUND };
+    const struct rig_expected allow = { .verdict = ALLOW };
+    const struct rig_expected bound = { .answer = WIRE_ANSWER_REFUSE_DEVICE,
+                                        .reason = REASON_APP_PASSWORD_BOUND };
 
-    judge("first network", &(struct rig_question){ .user = "ann@bindnet.test", .secret = net },
-          &allow);
-    judge("same network",
-          &(struct rig_question){
-              .user = "ann@bindnet.test", .secret = net, .source = "192.0.2.200" },
-          &allow);
-    judge("other network",
-          &(struct rig_question){
-              .user = "ann@bindnet.test", .secret = net, .source = "203.0.113.1" },
-          &bound);
-    judge("first device",
-          &(struct rig_question){ .user = "ann@binddev.test", .secret = dev, .client = "K-9" },
-          &allow);
-    judge("same device elsewhere",
-          &(struct rig_question){
-              .user = "ann@binddev.test", .secret = dev, .client = "K-9", .source = "203.0.113.1" },
-          &allow);
-    judge("other device",
-          &(struct rig_question){ .user = "ann@binddev.test", .secret = dev, .client = "Mail" },
-          &bound);
-    judge("a device without a name",
-          &(struct rig_question){ .user = "ann@binddev.test", .secret = dev }, &bound);
+    rig_judge("first network", &(struct rig_question){ .user = "ann@bindnet.test", .secret = net },
+              &allow);
+    rig_judge("same network",
+              &(struct rig_question){
+                  .user = "ann@bindnet.test", .secret = net, .source = "192.0.2.200" },
+              &allow);
+    rig_judge("other network",
+              &(struct rig_question){
+                  .user = "ann@bindnet.test", .secret = net, .source = "203.0.113.1" },
+              &bound);
+    rig_judge("first device",
+              &(struct rig_question){ .user = "ann@binddev.test", .secret = dev, .client = "K-9" },
+              &allow);
+    rig_judge(
+        "same device elsewhere",
+        &(struct rig_question){
+            .user = "ann@binddev.test", .secret = dev, .client = "K-9", .source = "203.0.113.1" },
+        &allow);
+    rig_judge("other device",
+              &(struct rig_question){ .user = "ann@binddev.test", .secret = dev, .client = "Mail" },
+              &bound);
+    rig_judge("a device without a name",
+              &(struct rig_question){ .user = "ann@binddev.test", .secret = dev }, &bound);
 }
 
 /* ---- gate ----------------------------------------------------------------------------- */
@@ -213,13 +175,14 @@ static void test_gate(void **state)
            REASON_PROTOCOL_OFF);
     expect("switched off, bad device", "ann@off.test", "pst_x", REFUSE, WIRE_ANSWER_REFUSE_DEVICE,
            REASON_APP_PASSWORD_FORM);
-    judge("switched off, only warned of",
-          &(struct rig_question){ .user = "ann@offseen.test", .secret = seen },
-          &(struct expected){ .verdict = ALLOW, .observed = REASON_PROTOCOL_OFF });
+    rig_judge("switched off, only warned of",
+              &(struct rig_question){ .user = "ann@offseen.test", .secret = seen },
+              &(struct rig_expected){ .verdict = ALLOW, .observed = REASON_PROTOCOL_OFF });
     expect("from the network", "ann@net.test", net, ALLOW, 0, REASON_NONE);
-    judge("from another network",
-          &(struct rig_question){ .user = "ann@net.test", .secret = net, .source = "203.0.113.1" },
-          &(struct expected){ .answer = WIRE_ANSWER_REFUSE_DEVICE, .reason = REASON_NETWORK });
+    rig_judge(
+        "from another network",
+        &(struct rig_question){ .user = "ann@net.test", .secret = net, .source = "203.0.113.1" },
+        &(struct rig_expected){ .answer = WIRE_ANSWER_REFUSE_DEVICE, .reason = REASON_NETWORK });
 }
 
 /* ---- passwords, the upstream judges --------------------------------------------------- */
@@ -234,13 +197,15 @@ static void test_upstream_password(void **state)
     expect("no name at all", "a b@c", "right", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_BAD_NAME);
     expect("empty secret", "ann", "", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD, REASON_EMPTY_SECRET);
-    judge("require = password", &(struct rig_question){ .user = "ann@plain.test", .secret = "any" },
-          &(struct expected){ .verdict = ALLOW,
-                              .user = "ann@plain.test",
-                              .secret = "any",
-                              .credential = "password" });
-    judge("observed", &(struct rig_question){ .user = "ann@observe.test", .secret = "any" },
-          &(struct expected){ .verdict = ALLOW, .secret = "any", .observed = REASON_NO_FACTOR });
+    rig_judge("require = password",
+              &(struct rig_question){ .user = "ann@plain.test", .secret = "any" },
+              &(struct rig_expected){ .verdict = ALLOW,
+                                      .user = "ann@plain.test",
+                                      .secret = "any",
+                                      .credential = "password" });
+    rig_judge(
+        "observed", &(struct rig_question){ .user = "ann@observe.test", .secret = "any" },
+        &(struct rig_expected){ .verdict = ALLOW, .secret = "any", .observed = REASON_NO_FACTOR });
     expect("no upstream", "ann@plain.test.example", "x", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_UNKNOWN_ACCOUNT);
     rig_account("dis@observe.test");
@@ -254,22 +219,23 @@ static void test_lease(void **state)
     (void)state;
     (void)rig_lease("ann@example.org", "192.0.2.0/24", "");
     (void)rig_lease("bob@example.org", "", "K-9");
-    const struct expected none = { .answer = WIRE_ANSWER_REFUSE_PASSWORD,
-                                   .reason = REASON_NO_FACTOR };
+    const struct rig_expected none = { .answer = WIRE_ANSWER_REFUSE_PASSWORD,
+                                       .reason = REASON_NO_FACTOR };
 
-    judge("by network", &(struct rig_question){ .user = "ann", .secret = "right" },
-          &(struct expected){ .verdict = ALLOW,
-                              .user = "ann@example.org",
-                              .secret = "right",
-                              .credential = "lease 1" });
-    judge("from elsewhere",
-          &(struct rig_question){ .user = "ann", .secret = "right", .source = "203.0.113.9" },
-          &none);
-    judge("by device", &(struct rig_question){ .user = "bob", .secret = "right", .client = "K-9" },
-          &(struct expected){ .verdict = ALLOW, .credential = "lease 2" });
-    judge("other device",
-          &(struct rig_question){ .user = "bob", .secret = "right", .client = "Mail" }, &none);
-    judge("no device", &(struct rig_question){ .user = "bob", .secret = "right" }, &none);
+    rig_judge("by network", &(struct rig_question){ .user = "ann", .secret = "right" },
+              &(struct rig_expected){ .verdict = ALLOW,
+                                      .user = "ann@example.org",
+                                      .secret = "right",
+                                      .credential = "lease 1" });
+    rig_judge("from elsewhere",
+              &(struct rig_question){ .user = "ann", .secret = "right", .source = "203.0.113.9" },
+              &none);
+    rig_judge("by device",
+              &(struct rig_question){ .user = "bob", .secret = "right", .client = "K-9" },
+              &(struct rig_expected){ .verdict = ALLOW, .credential = "lease 2" });
+    rig_judge("other device",
+              &(struct rig_question){ .user = "bob", .secret = "right", .client = "Mail" }, &none);
+    rig_judge("no device", &(struct rig_question){ .user = "bob", .secret = "right" }, &none);
     rig_pass_s(3600);
     expect("over", "ann", "right", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD, REASON_NO_FACTOR);
 }
@@ -283,16 +249,16 @@ static void test_otp(void **state)
     rig_totp("ann@example.org", seed);
     rig_code(seed, 0, code);
     (void)snprintf(appended, sizeof(appended), "right%s", code);
-    judge("appended", &(struct rig_question){ .user = "ann", .secret = appended },
-          &(struct expected){ .verdict = ALLOW, .secret = "right", .credential = "otp" });
+    rig_judge("appended", &(struct rig_question){ .user = "ann", .secret = appended },
+              &(struct rig_expected){ .verdict = ALLOW, .secret = "right", .credential = "otp" });
     expect("replayed", "ann", appended, REFUSE, WIRE_ANSWER_REFUSE_PASSWORD, REASON_OTP_REPLAYED);
     (void)snprintf(comma, sizeof(comma), "wrong,%s", code);
     expect("the same code, another password", "ann", comma, REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_OTP_REPLAYED);
     rig_code(seed, 1, code);
     (void)snprintf(comma, sizeof(comma), "right,%s", code);
-    judge("the next, with a comma", &(struct rig_question){ .user = "ann", .secret = comma },
-          &(struct expected){ .verdict = ALLOW, .secret = "right" });
+    rig_judge("the next, with a comma", &(struct rig_question){ .user = "ann", .secret = comma },
+              &(struct rig_expected){ .verdict = ALLOW, .secret = "right" });
     rig_code(seed, 0, code);
     rig_pass_s(90);
     (void)snprintf(comma, sizeof(comma), "right,%s", code);
@@ -308,32 +274,33 @@ static void test_otp_reuse(void **state)
     uint8_t seed[20];
     char code[7], secret[32], other[32];
     const char *user = "ann@reuse.test";
-    const struct expected allow = { .verdict = ALLOW, .secret = "right" };
-    const struct expected replay = { .answer = WIRE_ANSWER_REFUSE_PASSWORD,
-                                     .reason = REASON_OTP_REPLAYED };
+    const struct rig_expected allow = { .verdict = ALLOW, .secret = "right" };
+    const struct rig_expected replay = { .answer = WIRE_ANSWER_REFUSE_PASSWORD,
+                                         .reason = REASON_OTP_REPLAYED };
 
     rig_totp(user, seed);
     rig_code(seed, 0, code);
     (void)snprintf(secret, sizeof(secret), "right%s", code);
     (void)snprintf(other, sizeof(other), "Right%s", code);
-    judge("first", &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" },
-          &allow);
-    judge("again", &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" },
-          &allow);
-    judge("other device", &(struct rig_question){ .user = user, .secret = secret }, &replay);
-    judge("other address",
-          &(struct rig_question){
-              .user = user, .secret = secret, .client = "K-9", .source = "192.0.2.8" },
-          &replay);
-    judge("other password",
-          &(struct rig_question){ .user = user, .secret = other, .client = "K-9" }, &replay);
+    rig_judge("first", &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" },
+              &allow);
+    rig_judge("again", &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" },
+              &allow);
+    rig_judge("other device", &(struct rig_question){ .user = user, .secret = secret }, &replay);
+    rig_judge("other address",
+              &(struct rig_question){
+                  .user = user, .secret = secret, .client = "K-9", .source = "192.0.2.8" },
+              &replay);
+    rig_judge("other password",
+              &(struct rig_question){ .user = user, .secret = other, .client = "K-9" }, &replay);
     rig_pass_s(299);
-    judge("when the code is long over",
-          &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" }, &allow);
+    rig_judge("when the code is long over",
+              &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" }, &allow);
     rig_pass_s(1);
-    judge("when the window is",
-          &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" },
-          &(struct expected){ .answer = WIRE_ANSWER_REFUSE_PASSWORD, .reason = REASON_NO_FACTOR });
+    rig_judge("when the window is",
+              &(struct rig_question){ .user = user, .secret = secret, .client = "K-9" },
+              &(struct rig_expected){ .answer = WIRE_ANSWER_REFUSE_PASSWORD,
+                                      .reason = REASON_NO_FACTOR });
 }
 
 static void test_otp_reuse_ends_with_the_seed(void **state)
@@ -357,15 +324,16 @@ static void test_master(void **state)
     (void)state;
     const char *good = rig_app_password("ann@master.test", NULL, NULL);
 
-    judge("app password", &(struct rig_question){ .user = "ann@master.test", .secret = good },
-          &(struct expected){ .verdict = ALLOW,
-                              .user = "gate",
-                              .secret = "of-the-gate",
-                              .authorization = "ann@master.test" });
+    rig_judge("app password", &(struct rig_question){ .user = "ann@master.test", .secret = good },
+              &(struct rig_expected){ .verdict = ALLOW,
+                                      .user = "gate",
+                                      .secret = "of-the-gate",
+                                      .authorization = "ann@master.test" });
     (void)rig_lease("ann@master.test", "192.0.2.0/24", "");
-    judge("unverified", &(struct rig_question){ .user = "ann@master.test", .secret = "any" },
-          &(struct expected){
-              .verdict = ALLOW, .user = "ann@master.test", .secret = "any", .authorization = "" });
+    rig_judge(
+        "unverified", &(struct rig_question){ .user = "ann@master.test", .secret = "any" },
+        &(struct rig_expected){
+            .verdict = ALLOW, .user = "ann@master.test", .secret = "any", .authorization = "" });
 }
 
 /* ---- passwords from a file ------------------------------------------------------------ */
@@ -382,16 +350,17 @@ static void test_local_password(void **state)
     expect("wrong", "ann", "wrong", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD, REASON_WRONG_PASSWORD);
     expect("unknown", "nobody", "right", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_UNKNOWN_ACCOUNT);
-    judge("plain", &(struct rig_question){ .user = "ann@plain.test", .secret = "right" },
-          &(struct expected){ .verdict = ALLOW, .secret = "right" });
+    rig_judge("plain", &(struct rig_question){ .user = "ann@plain.test", .secret = "right" },
+              &(struct rig_expected){ .verdict = ALLOW, .secret = "right" });
     expect("plain, wrong", "ann@plain.test", "wrong", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_UNKNOWN_ACCOUNT);
     expect("observed, wrong", "ann@observe.test", "wrong", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_UNKNOWN_ACCOUNT);
     (void)rig_lease("ann@master.test", "192.0.2.0/24", "");
-    judge(
-        "verified, master", &(struct rig_question){ .user = "ann@master.test", .secret = "right" },
-        &(struct expected){ .verdict = ALLOW, .user = "gate", .authorization = "ann@master.test" });
+    rig_judge("verified, master",
+              &(struct rig_question){ .user = "ann@master.test", .secret = "right" },
+              &(struct rig_expected){
+                  .verdict = ALLOW, .user = "gate", .authorization = "ann@master.test" });
     expect("lease, wrong", "ann@master.test", "wrong", REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_WRONG_PASSWORD);
     rig_totp("ann@example.org", seed);
@@ -400,8 +369,9 @@ static void test_local_password(void **state)
     expect("wrong password, right code", "ann", secret, REFUSE, WIRE_ANSWER_REFUSE_PASSWORD,
            REASON_WRONG_PASSWORD);
     (void)snprintf(secret, sizeof(secret), "right%s", code);
-    judge("it did not use the code up", &(struct rig_question){ .user = "ann", .secret = secret },
-          &(struct expected){ .verdict = ALLOW, .secret = "right", .credential = "otp" });
+    rig_judge("it did not use the code up",
+              &(struct rig_question){ .user = "ann", .secret = secret },
+              &(struct rig_expected){ .verdict = ALLOW, .secret = "right", .credential = "otp" });
     expect("replayed", "ann", secret, REFUSE, WIRE_ANSWER_REFUSE_PASSWORD, REASON_OTP_REPLAYED);
 }
 

@@ -240,6 +240,37 @@ struct rig_frame rig_ask(struct link *edge, const struct rig_question *q)
     return (struct rig_frame){ 0 };
 }
 
+void rig_judge(const char *name, const struct rig_question *q, const struct rig_expected *x)
+{
+    const struct wire_question w = rig_question(q);
+    AUTO(judgement) j = judgement_new();
+    enum verdict_next next;
+
+    assert_non_null(j);
+    assert_int_equal(verdict_ask(&rig.w.parts, j, &w, core_now_ms(&rig.w), rig.w.wall_s(), &next),
+                     ERR_OK);
+    if (next == VERDICT_NEEDS_WORK)
+        verdict_work(&rig.w.parts, j);
+    verdict_settle(&rig.w.parts, j, core_now_ms(&rig.w));
+    if (j->is_upstream_judge)
+        throttle_leave(rig.w.throttle, &j->ticket, THROTTLE_UNDECIDED, core_now_ms(&rig.w));
+    if (j->verdict != x->verdict || j->reason != x->reason || j->observed != x->observed)
+        fail_msg("%s: verdict %d reason %s observed %s", name, (int)j->verdict,
+                 event_reason(j->reason), event_reason(j->observed));
+    if (x->verdict != VERDICT_ALLOW && j->answer != x->answer)
+        fail_msg("%s: answer %d", name, (int)j->answer);
+    if (x->verdict != VERDICT_ALLOW)
+        assert_int_equal(j->upstream_secret.n, 0); /* nothing that could leak */
+    if (x->user != NULL)
+        assert_true(view_is_equal(j->upstream_user, view_text(x->user)));
+    if (x->secret != NULL)
+        assert_true(view_is_equal(buf_view(&j->upstream_secret), view_text(x->secret)));
+    if (x->authorization != NULL)
+        assert_true(view_is_equal(j->upstream_authorization, view_text(x->authorization)));
+    if (x->credential != NULL)
+        assert_string_equal(j->credential, x->credential);
+}
+
 void rig_outcome(struct link *edge, uint64_t session, enum outcome result)
 {
     const struct wire_outcome o = { .session = session, .result = (uint8_t)result };

@@ -61,6 +61,14 @@ struct rig_question {
 struct wire_question rig_question(const struct rig_question *q);
 /* Asks by `edge` and gives the frame that came back. The edge is not at fault. */
 struct rig_frame rig_ask(struct link *edge, const struct rig_question *q);
+struct rig_expected {
+    enum verdict verdict;
+    enum answer answer;
+    enum reason reason, observed;
+    const char *user, *secret, *authorization, *credential; /* what goes upstream; NULL: any */
+};
+/* Judges without an edge, so that the reason can be seen. */
+void rig_judge(const char *name, const struct rig_question *q, const struct rig_expected *x);
 void rig_outcome(struct link *edge, uint64_t session, enum outcome result);
 const struct rig_frame *rig_last(enum wire_number number); /* NULL: none */
 size_t rig_sent(enum wire_number number);                  /* frames of that kind so far */
