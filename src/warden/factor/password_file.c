@@ -2,18 +2,9 @@
 #include "base/mem.h"
 #include "warden/factor/password_hash.h"
 #include "warden/factor/password_kinds.h"
+#include "warden/source/text_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <sodium.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
-#define FILE_OCTETS_MAX ((size_t)64 << 20) /* some 500,000 accounts; more belong in a directory */
-/* A file that changed so lately may change again without a new time stamp. */
-#define SETTLED_AFTER_S 2
 
 /* Yescrypt at its usual cost: what an unknown account costs where the file has no hash at all.
  * Nothing depends on its password, which was random. */
@@ -25,32 +16,24 @@ struct entry {
     const char *hash; /* likewise */
 };
 
-/* One reading of the file; shared by the checks that run, freed by the last. */
+/* One reading of the file. */
 struct table {
-    unsigned users; /* under the mutex */
-    char *text;     /* owned; hashes are worth wiping */
-    size_t text_n;
     struct entry *entries; /* owned; sorted by name, then by place in the file */
     size_t n;
     const char **samples; /* owned; every hash that can be checked */
     size_t sample_count;
-    struct stat seen;
-    bool is_settled;
 };
 
 struct password_file {
-    char *path;                              /* owned */
+    struct text_file *text;                  /* owned; its tables are struct table */
     char *domain;                            /* owned */
     uint8_t pick[crypto_shorthash_KEYBYTES]; /* which hash an unknown name is given */
-    pthread_mutex_t mutex;
-    struct table *table; /* owned; NULL: not read, or out of order */
 };
 
 static void table_free(struct table *t)
 {
     if (t == NULL)
         return;
-    mem_wipe_free(t->text, t->text_n);
     mem_free(t->entries);
     mem_free(t->samples);
     mem_free(t);
@@ -98,20 +81,28 @@ static int by_name(const void *a, const void *b)
     return order != 0 ? order : (x->name > y->name) - (x->name < y->name);
 }
 
-static enum err parse(struct table *t)
+static void drop(void *table)
 {
+    table_free(table);
+}
+
+static enum err parse(char *text, size_t n, void **ret)
+{
+    AUTO(table) t = NEW(table);
     size_t lines = 1;
 
-    for (size_t i = 0; i < t->text_n; i++)
-        lines += t->text[i] == '\n';
+    if (t == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        lines += text[i] == '\n';
     t->entries = mem_array(lines, sizeof(*t->entries));
     t->samples = mem_array(lines, sizeof(*t->samples));
     if (t->entries == NULL || t->samples == NULL)
         return ERR_MEMORY;
-    for (char *line = t->text, *end = t->text + t->text_n; line < end;) {
+    for (char *line = text, *end = text + n; line < end;) {
         char *stop = memchr(line, '\n', (size_t)(end - line));
         if (stop == NULL)
-            stop = end; /* the octet behind the text is our NUL */
+            stop = end; /* where a NUL is */
         *stop = '\0';
         struct entry *e = &t->entries[t->n];
         if (read_line(line, e)) {
@@ -123,101 +114,8 @@ static enum err parse(struct table *t)
         line = stop + 1;
     }
     qsort(t->entries, t->n, sizeof(*t->entries), by_name);
+    *ret = TAKE(t);
     return ERR_OK;
-}
-
-static bool is_same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
-static enum err read_text(int fd, struct table *t)
-{
-    struct stat after;
-
-    if (fstat(fd, &t->seen) != 0 || !S_ISREG(t->seen.st_mode))
-        return ERR_INVALID;
-    if ((uint64_t)t->seen.st_size > FILE_OCTETS_MAX)
-        return ERR_TOO_LONG;
-    size_t n = (size_t)t->seen.st_size;
-    t->text = mem_alloc(n + 1);
-    if (t->text == NULL)
-        return ERR_MEMORY;
-    while (t->text_n < n) {
-        ssize_t got = read(fd, t->text + t->text_n, n - t->text_n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return ERR_IO;
-        if (got == 0)
-            break;
-        t->text_n += (size_t)got;
-    }
-    time_t now = time(NULL);
-    t->is_settled = fstat(fd, &after) == 0 && is_same_file(&t->seen, &after) && t->text_n == n &&
-                    (t->seen.st_mtime > now || now - t->seen.st_mtime > SETTLED_AFTER_S);
-    return ERR_OK;
-}
-
-static enum err table_read(const char *path, struct table **ret)
-{
-    AUTO(table) t = NEW(table);
-
-    if (t == NULL)
-        return ERR_MEMORY;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return ERR_IO;
-    enum err e = read_text(fd, t);
-    (void)close(fd);
-    if (e == ERR_OK)
-        e = parse(t);
-    if (e == ERR_OK)
-        *ret = TAKE(t);
-    return e;
-}
-
-/* ---- sharing ---- */
-
-static void table_unref(struct table *t)
-{
-    if (--t->users == 0)
-        table_free(t);
-}
-
-static void forget_table(struct password_file *f)
-{
-    if (f->table != NULL)
-        table_unref(f->table);
-    f->table = NULL;
-}
-
-/* The table of the file as it is now, for this check; NULL: the file cannot be read. */
-static struct table *borrow(struct password_file *f)
-{
-    struct stat now;
-
-    CHECK(pthread_mutex_lock(&f->mutex) == 0);
-    bool is_there = stat(f->path, &now) == 0;
-    if (f->table != NULL &&
-        !(is_there && f->table->is_settled && is_same_file(&f->table->seen, &now)))
-        forget_table(f);
-    if (f->table == NULL && is_there && table_read(f->path, &f->table) == ERR_OK)
-        f->table->users = 1;
-    struct table *t = f->table;
-    if (t != NULL)
-        t->users++;
-    CHECK(pthread_mutex_unlock(&f->mutex) == 0);
-    return t;
-}
-
-static void give_back(struct password_file *f, struct table *t)
-{
-    CHECK(pthread_mutex_lock(&f->mutex) == 0);
-    table_unref(t);
-    CHECK(pthread_mutex_unlock(&f->mutex) == 0);
 }
 
 /* ---- checking ---- */
@@ -280,14 +178,14 @@ static enum password_result check_in(const struct password_file *f, const struct
 enum password_result password_file_check(struct password_file *f, struct view account,
                                          struct view secret, const char **ret_reason)
 {
-    struct table *t = borrow(f);
+    struct text_reading *r = text_file_borrow(f->text);
 
-    if (t == NULL) {
+    if (r == NULL) {
         *ret_reason = "the password file cannot be read";
         return PASSWORD_LATER;
     }
-    enum password_result result = check_in(f, t, account, secret, ret_reason);
-    give_back(f, t);
+    enum password_result result = check_in(f, text_file_table(r), account, secret, ret_reason);
+    text_file_give_back(f->text, r);
     return result;
 }
 
@@ -297,9 +195,7 @@ void password_file_free(struct password_file *f)
 {
     if (f == NULL)
         return;
-    forget_table(f);
-    (void)pthread_mutex_destroy(&f->mutex);
-    mem_free(f->path);
+    text_file_free(f->text);
     mem_free(f->domain);
     mem_free(f);
 }
@@ -308,16 +204,15 @@ AUTO_DEFINE(password_file)
 
 enum err password_file_new(const char *path, const char *domain, struct password_file **ret)
 {
+    const struct text_file_conf conf = { .path = path, .parse = parse, .drop = drop };
     AUTO(password_file) f = NEW(password_file);
 
     if (f == NULL)
         return ERR_MEMORY;
-    CHECK(pthread_mutex_init(&f->mutex, NULL) == 0);
     crypto_shorthash_keygen(f->pick);
-    f->path = mem_text(path);
     f->domain = mem_text(domain);
-    if (f->path == NULL || f->domain == NULL)
-        return ERR_MEMORY;
-    *ret = TAKE(f);
-    return ERR_OK;
+    const enum err e = f->domain == NULL ? ERR_MEMORY : text_file_new(&conf, &f->text);
+    if (e == ERR_OK)
+        *ret = TAKE(f);
+    return e;
 }

@@ -25,8 +25,6 @@ void password_ldap_free(struct password_ldap *l); /* NULL is fine */
 MUST_USE enum password_result password_ldap_check(const struct password_ldap *l,
                                                   struct view account, struct view secret,
                                                   const char **ret_reason);
-/* The template with {user}, {local} and {domain} filled in, escaped by RFC 4514 §2.4. */
-MUST_USE enum err password_ldap_dn(const char *template, struct view account, struct buf *out);
 
 /* ---- PAM: the service's auth and account stacks; the user is the local name. ---- */
 MUST_USE enum password_result password_pam_check(const char *service, const char *domain,

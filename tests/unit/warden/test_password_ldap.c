@@ -3,7 +3,7 @@
 #include "test_store_scratch.h"
 
 #include "warden/factor/password.h"
-#include "warden/factor/password_kinds.h"
+#include "warden/source/directory.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -29,12 +29,12 @@ static void names_in_a_dn(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         AUTO_BUF(dn, 1024);
-        assert_int_equal(password_ldap_dn(cases[i].template, view_text(cases[i].account), &dn),
+        assert_int_equal(directory_fill(cases[i].template, view_text(cases[i].account), &dn),
                          ERR_OK);
         assert_string_equal(buf_cstr(&dn), cases[i].dn);
     }
     AUTO_BUF(nul, 64);
-    assert_int_equal(password_ldap_dn("uid={local}", view_of("a\0b", 3), &nul), ERR_OK);
+    assert_int_equal(directory_fill("uid={local}", view_of("a\0b", 3), &nul), ERR_OK);
     assert_string_equal(buf_cstr(&nul), "uid=a\\00b");
 }
 

@@ -1,4 +1,4 @@
-#include "warden/factor/password_ldap_io.h"
+#include "warden/source/directory_io.h"
 
 #include <errno.h>
 #include <lber.h>
@@ -20,7 +20,7 @@ static int64_t now_ms(void)
 /* false, with errno: the deadline has come, or there is no socket. */
 static bool wait_for(Sockbuf_IO_Desc *d, short what)
 {
-    const struct ldap_deadline *deadline = d->sbiod_pvt;
+    const struct directory_deadline *deadline = d->sbiod_pvt;
     struct pollfd p = { .fd = -1, .events = what };
     int64_t left = deadline->at_ms - now_ms();
 
@@ -39,7 +39,7 @@ static bool is_to_be_tried_again(ber_slen_t n)
 /* Asked before every call: a peer that sends an octet now and then does not get around it. */
 static bool is_over(Sockbuf_IO_Desc *d)
 {
-    const struct ldap_deadline *deadline = d->sbiod_pvt;
+    const struct directory_deadline *deadline = d->sbiod_pvt;
 
     if (now_ms() < deadline->at_ms)
         return false;
@@ -114,16 +114,16 @@ static void forget(LDAP *ld, Sockbuf *sb, struct ldap_conncb *callback)
     (void)callback;
 }
 
-bool ldap_deadline_set(LDAP *ld, struct ldap_deadline *d, uint32_t timeout_ms)
+bool directory_deadline_set(LDAP *ld, struct directory_deadline *d, uint32_t timeout_ms)
 {
-    *d = (struct ldap_deadline){
+    *d = (struct directory_deadline){
         .at_ms = now_ms() + timeout_ms,
         .callback = { .lc_add = add_layer, .lc_del = forget, .lc_arg = d },
     };
     return ldap_set_option(ld, LDAP_OPT_CONNECT_CB, &d->callback) == LDAP_OPT_SUCCESS;
 }
 
-struct timeval ldap_deadline_left(const struct ldap_deadline *d)
+struct timeval directory_deadline_left(const struct directory_deadline *d)
 {
     int64_t left = d->at_ms - now_ms();
 
