@@ -132,9 +132,9 @@ static enum err build_upstream(struct edge *e, const struct conf_upstream *conf)
     char why[256];
 
     u->conf = conf;
-    for (int id = PROTOCOL_NONE + 1; protocol_find((enum protocol_id)id) != NULL; id++) {
+    for (int id = 0; id < PROTOCOL_COUNT; id++) {
         const struct protocol *p = protocol_find((enum protocol_id)id);
-        if (add_hosts(e, config_urls(conf, p->name), &is_tls) != ERR_OK)
+        if (p != NULL && add_hosts(e, config_urls(conf, p->name), &is_tls) != ERR_OK)
             return ERR_MEMORY;
     }
     if (!is_tls)

@@ -1,6 +1,8 @@
 #include "proto/protocol.h"
 
 #include "proto/imap/imap.h"
+#include "proto/pop3/pop3.h"
+#include "proto/sieve/sieve.h"
 
 static const struct protocol protocols[] = {
     {
@@ -15,6 +17,34 @@ static const struct protocol protocols[] = {
         .front = &imap_front_ops,
         .login = &imap_login_ops,
         .guard = &imap_guard_ops,
+    },
+    {
+        .id = PROTOCOL_POP3,
+        .name = "pop3",
+        .alpn = "pop3",
+        .scheme_tls = "pop3s",
+        .scheme_starttls = "pop3",
+        .scheme_clear = "pop3+clear",
+        .port_tls = 995,
+        .port_starttls = 110,
+        .has_offer = true,
+        .front = &pop3_front_ops,
+        .login = &pop3_login_ops,
+        .guard = &pop3_guard_ops,
+    },
+    {
+        .id = PROTOCOL_SIEVE,
+        .name = "sieve",
+        .alpn = "managesieve",
+        .scheme_tls = "sieves",
+        .scheme_starttls = "sieve",
+        .scheme_clear = "sieve+clear",
+        .port_tls = 4190,
+        .port_starttls = 4190,
+        .has_offer = true,
+        .front = &sieve_front_ops,
+        .login = &sieve_login_ops,
+        .guard = &sieve_guard_ops,
     },
 };
 

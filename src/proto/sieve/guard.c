@@ -28,7 +28,7 @@ static struct guard_step put(size_t n, struct view v)
     return (struct guard_step){ .kind = GUARD_PUT, .n = n, .put = v };
 }
 
-struct guard_step guard_end(struct guard *g, const char *reason)
+struct guard_step sieve_guard_end(struct guard *g, const char *reason)
 {
     if (g->reason == NULL)
         g->reason = reason;
@@ -101,7 +101,7 @@ static void destroy(struct guard *g)
 
 /* ---- what is outstanding -------------------------------------------------------------- */
 
-enum guard_answer guard_awaited(const struct guard *g)
+enum guard_answer sieve_guard_awaited(const struct guard *g)
 {
     return (enum guard_answer)g->answers[g->first];
 }
@@ -112,7 +112,7 @@ static void expect(struct guard *g, enum guard_answer answer)
     g->outstanding++;
 }
 
-void guard_answered(struct guard *g, enum sieve_status status)
+void sieve_guard_answered(struct guard *g, enum sieve_status status)
 {
     const bool is_sent = g->client != GUARD_CLIENT_SCRIPT || g->outstanding > 1;
 
@@ -129,7 +129,7 @@ void guard_answered(struct guard *g, enum sieve_status status)
         return;
     g->is_blank = true;
     if (status == SIEVE_OK)
-        (void)guard_end(g, "answered-early");
+        (void)sieve_guard_end(g, "answered-early");
 }
 
 /* ---- the client's commands ------------------------------------------------------------ */
@@ -178,11 +178,11 @@ static struct guard_step on_whole(struct guard *g, size_t used)
         return put(used, VIEW_NONE);
     }
     if (!are_strings_good(&g->command))
-        return guard_end(g, "bad-string");
+        return sieve_guard_end(g, "bad-string");
     (void)build(g);
     buf_put_text(&g->put, "\r\n");
     if (!buf_is_ok(&g->put))
-        return guard_end(g, "no-memory");
+        return sieve_guard_end(g, "no-memory");
     expect(g, answer_of(word));
     sieve_command_reset(&g->command);
     if (word->id == WORD_LOGOUT)
@@ -196,14 +196,14 @@ static struct guard_step on_script(struct guard *g, size_t used)
     const uint32_t size = g->command.number;
 
     if (!are_strings_good(&g->command))
-        return guard_end(g, "bad-string");
+        return sieve_guard_end(g, "bad-string");
     if (size > LIMIT_SIEVE_SCRIPT)
-        return guard_end(g, "script-too-long");
+        return sieve_guard_end(g, "script-too-long");
     if (!build(g))
-        return guard_end(g, "no-memory");
+        return sieve_guard_end(g, "no-memory");
     buf_printf(&g->put, " {%u+}\r\n", size);
     if (!buf_is_ok(&g->put))
-        return guard_end(g, "no-memory");
+        return sieve_guard_end(g, "no-memory");
     expect(g, GUARD_ANSWER_STATUS);
     sieve_command_reset(&g->command);
     g->script_left = size;
@@ -221,7 +221,7 @@ static struct guard_step command_step(struct guard *g, struct view in)
     case COMMAND_SCRIPT:
         return on_script(g, used);
     case COMMAND_BROKEN:
-        return guard_end(g, g->command.reason);
+        return sieve_guard_end(g, g->command.reason);
     case COMMAND_MORE:
         break;
     }
@@ -236,7 +236,7 @@ static struct guard_step blank_step(struct guard *g, size_t n)
     n = n < sizeof(blank) ? n : sizeof(blank);
     memset(blank, ' ', n);
     buf_put(&g->put, view_of(blank, n));
-    return buf_is_ok(&g->put) ? put(n, buf_view(&g->put)) : guard_end(g, "no-memory");
+    return buf_is_ok(&g->put) ? put(n, buf_view(&g->put)) : sieve_guard_end(g, "no-memory");
 }
 
 static struct guard_step script_step(struct guard *g, struct view in)
@@ -253,7 +253,7 @@ static struct guard_step script_step(struct guard *g, struct view in)
 static struct guard_step tail_step(struct guard *g, uint8_t octet)
 {
     if (octet != (g->client == GUARD_CLIENT_TAIL ? '\r' : '\n'))
-        return guard_end(g, g->client == GUARD_CLIENT_TAIL ? "behind-script" : "bare-cr");
+        return sieve_guard_end(g, g->client == GUARD_CLIENT_TAIL ? "behind-script" : "bare-cr");
     g->client = g->client == GUARD_CLIENT_TAIL ? GUARD_CLIENT_TAIL_CR : GUARD_CLIENT_COMMAND;
     g->is_blank = false;
     return pass(1);
@@ -272,7 +272,7 @@ static struct guard_step client(struct guard *g, struct view in)
 {
     release(g);
     if (g->reason != NULL)
-        return guard_end(g, g->reason);
+        return sieve_guard_end(g, g->reason);
     if (g->is_answer_due)
         return hold();
     if (in.n == 0)
@@ -293,7 +293,7 @@ static struct guard_step client(struct guard *g, struct view in)
     return command_step(g, in);
 }
 
-bool guard_is_own_turn(const struct guard *g)
+bool sieve_guard_is_own_turn(const struct guard *g)
 {
     return g->is_answer_due && g->outstanding == 0 && !g->is_bye &&
            sieve_response_is_start(&g->response);
@@ -303,12 +303,12 @@ static struct guard_step server(struct guard *g, struct view in)
 {
     release(g);
     if (g->reason != NULL)
-        return guard_end(g, g->reason);
-    if (guard_is_own_turn(g)) {
+        return sieve_guard_end(g, g->reason);
+    if (sieve_guard_is_own_turn(g)) {
         g->is_answer_due = false;
         return put(0, view_text(refusal));
     }
-    return in.n == 0 ? more() : guard_server_step(g, in);
+    return in.n == 0 ? more() : sieve_guard_server_step(g, in);
 }
 
 static void bye(struct guard *g, const char *text, struct buf *out)

@@ -18,7 +18,7 @@ static const char *begin_line(struct guard *g, uint8_t octet)
         return "unasked-reply";
     if (!is_data)
         return NULL;
-    switch (guard_awaited(g)) {
+    switch (sieve_guard_awaited(g)) {
     case GUARD_ANSWER_LIST:
         return NULL;
     case GUARD_ANSWER_CAPABILITY:
@@ -39,7 +39,7 @@ static const char *begin_line(struct guard *g, uint8_t octet)
 static bool is_list_due(const struct guard *g, uint8_t octet)
 {
     return !g->is_listed && (octet == 'O' || octet == 'o') && g->outstanding != 0 &&
-           guard_awaited(g) == GUARD_ANSWER_CAPABILITY;
+           sieve_guard_awaited(g) == GUARD_ANSWER_CAPABILITY;
 }
 
 static struct guard_step put_list(struct guard *g)
@@ -50,14 +50,15 @@ static struct guard_step put_list(struct guard *g)
 
     while (rest.n != 0) {
         size_t n;
-        (void)sieve_response_take(&lines, rest, &n);
+        if (sieve_response_take(&lines, rest, &n) != RESPONSE_DATA)
+            return sieve_guard_end(g, "upstream-nonsense"); /* it was data when it was held */
         sieve_capability_add(view_first(rest, n), &list);
         rest = view_skip(rest, n);
     }
     buf_done(&g->held);
     sieve_capability_put(buf_view(&list), true, &g->put);
     if (!buf_is_ok(&list) || !buf_is_ok(&g->put))
-        return guard_end(g, "no-memory");
+        return sieve_guard_end(g, "no-memory");
     g->is_listed = true;
     return (struct guard_step){ .kind = GUARD_PUT, .put = buf_view(&g->put) };
 }
@@ -70,7 +71,7 @@ static struct guard_step hold_line(struct guard *g, struct view in)
 
     buf_put(&g->held, view_first(in, n));
     if (kind == RESPONSE_BAD || !buf_is_ok(&g->held))
-        return guard_end(g, "upstream-capability");
+        return sieve_guard_end(g, "upstream-capability");
     return (struct guard_step){ .kind = GUARD_PUT, .n = n };
 }
 
@@ -84,26 +85,26 @@ static size_t pass_line(struct guard *g, struct view in)
     case RESPONSE_DATA:
         break;
     case RESPONSE_STATUS:
-        guard_answered(g, (enum sieve_status)g->response.status);
+        sieve_guard_answered(g, (enum sieve_status)g->response.status);
         break;
     case RESPONSE_BAD:
-        (void)guard_end(g, "upstream-nonsense");
+        (void)sieve_guard_end(g, "upstream-nonsense");
         break;
     }
     return n;
 }
 
-struct guard_step guard_server_step(struct guard *g, struct view in)
+struct guard_step sieve_guard_server_step(struct guard *g, struct view in)
 {
     size_t n = 0;
 
     while (n < in.n && g->reason == NULL) {
         const bool is_start = sieve_response_is_start(&g->response);
-        if (is_start && n != 0 && guard_is_own_turn(g))
+        if (is_start && n != 0 && sieve_guard_is_own_turn(g))
             break;
         const char *bad = is_start ? begin_line(g, in.p[n]) : NULL;
         if (bad != NULL) {
-            (void)guard_end(g, bad);
+            (void)sieve_guard_end(g, bad);
             break;
         }
         const bool is_due = is_start && is_list_due(g, in.p[n]);
@@ -117,5 +118,5 @@ struct guard_step guard_server_step(struct guard *g, struct view in)
     }
     if (n != 0)
         return (struct guard_step){ .kind = GUARD_PASS, .n = n };
-    return guard_end(g, g->reason);
+    return sieve_guard_end(g, g->reason);
 }

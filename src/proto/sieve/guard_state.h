@@ -63,14 +63,14 @@ struct guard {
 };
 
 /* Ends the session; the reason is for the log. */
-struct guard_step guard_end(struct guard *g, const char *reason);
+struct guard_step sieve_guard_end(struct guard *g, const char *reason);
 /* The whole status of the command that is outstanding longest has come. */
-void guard_answered(struct guard *g, enum sieve_status status);
+void sieve_guard_answered(struct guard *g, enum sieve_status status);
 /* The ops' server half. */
-struct guard_step guard_server_step(struct guard *g, struct view in);
+struct guard_step sieve_guard_server_step(struct guard *g, struct view in);
 /* What is to be answered next; outstanding > 0. */
-enum guard_answer guard_awaited(const struct guard *g);
+enum guard_answer sieve_guard_awaited(const struct guard *g);
 /* Does the gate's own answer come next? */
-bool guard_is_own_turn(const struct guard *g);
+bool sieve_guard_is_own_turn(const struct guard *g);
 
 #endif
