@@ -90,6 +90,38 @@ static void test_plain_bounds(void **state)
     assert_int_equal(sasl_plain_encode(&plain, &out), ERR_INVALID);
 }
 
+static void test_base64(void **state)
+{
+    static const struct {
+        struct view octets, base64;
+    } pairs[] = {
+        { LIT(""), LIT("") },
+        { LIT("f"), LIT("Zg==") },
+        { LIT("fo"), LIT("Zm8=") },
+        { LIT("foo"), LIT("Zm9v") },
+        { LIT("\xff\0\r\n"), LIT("/wANCg==") },
+    };
+    static const char *const bad[] = { "Z", "Zg", "Zg=", "Zh==", "Zg== ", "=", "====", "Zm9v\n" };
+    AUTO_BUF(small, 2);
+    AUTO_BUF(out, 16);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        buf_clear(&out);
+        assert_int_equal(sasl_base64_encode(pairs[i].octets, &out), ERR_OK);
+        assert_view(buf_view(&out), pairs[i].base64);
+        assert_int_equal(sasl_base64_decode(pairs[i].base64, &out), ERR_OK);
+        assert_view(buf_view(&out), pairs[i].octets);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_int_equal(sasl_base64_decode(view_text(bad[i]), &out), ERR_INVALID);
+    assert_int_equal(sasl_base64_decode(VIEW_LIT("Zm8="), &small), ERR_OK);
+    assert_int_equal(sasl_base64_decode(VIEW_LIT("Zm9v"), &small), ERR_TOO_LONG);
+    buf_clear(&small);
+    assert_int_equal(sasl_base64_encode(VIEW_LIT("f"), &small), ERR_TOO_LONG);
+    assert_int_equal(small.n, 0);
+}
+
 static const struct {
     const char *name;
     struct view in;
@@ -162,9 +194,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_decode),
-        cmocka_unit_test(test_plain_bounds),
-        cmocka_unit_test(test_prep),
+        cmocka_unit_test(test_base64),       cmocka_unit_test(test_plain_decode),
+        cmocka_unit_test(test_plain_bounds), cmocka_unit_test(test_prep),
         cmocka_unit_test(test_no_memory),
     };
 
