@@ -34,14 +34,15 @@
 /* The other guards */
 #define LIMIT_POP3_GUARD_LINE  512 /* RFC 2449 §4: 255 octets; some clients' keywords are longer */
 #define LIMIT_POP3_REPLY       2048 /* a status line or one of CAPA; RFC 2449 §4: 512 */
-#define LIMIT_SMTP_GUARD_LINE  2048 /* RFC 5321 §4.5.3.1.4: 512, and what extensions add */
+#define LIMIT_SMTP_GUARD_LINE  2048 /* a command with what extensions add to its 512 octets */
+#define LIMIT_SMTP_COMMAND     512  /* the same of what has no parameters: RFC 5321 §4.5.3.1.4 */
+#define LIMIT_SMTP_CHUNK       2147483647 /* octets of one BDAT; more overflows some server's int */
 #define LIMIT_SMTP_REPLY       2048 /* one line of a reply; RFC 5321 §4.5.3.1.5: 512              */
 #define LIMIT_SIEVE_GUARD_LINE 4096 /* names have 512 octets (RFC 5804 §1.6), quoted twice that */
 #define LIMIT_SIEVE_SCRIPT     (4 << 20) /* octets of one script; Dovecot's own bound is 1 MiB */
 #define LIMIT_SIEVE_QUOTED     1024 /* RFC 5804 §4: octets between the quotes; longer: a literal */
 #define LIMIT_SIEVE_NAME       512  /* RFC 5804 §1.6: 128 characters of a script's name        */
-/* Towards and from the upstream during its login */
-#define LIMIT_SMTP_COMMAND 512 /* RFC 5321 §4.5.3.1.4: a command line that we send, with CRLF     */
+/* From the upstream during its login */
 #define LIMIT_LOGIN_LINE  8192 /* one response line of an upstream                              */
 #define LIMIT_LOGIN_LINES 64   /* lines before the login is done (banners, untagged data)       */
 
