@@ -3,6 +3,7 @@
 #include "proto/imap/imap.h"
 #include "proto/pop3/pop3.h"
 #include "proto/sieve/sieve.h"
+#include "proto/smtp/smtp.h"
 
 static const struct protocol protocols[] = {
     {
@@ -31,6 +32,19 @@ static const struct protocol protocols[] = {
         .front = &pop3_front_ops,
         .login = &pop3_login_ops,
         .guard = &pop3_guard_ops,
+    },
+    {
+        .id = PROTOCOL_SUBMISSION,
+        .name = "submission",
+        .scheme_tls = "submissions",
+        .scheme_starttls = "submission",
+        .scheme_clear = "submission+clear",
+        .port_tls = 465,
+        .port_starttls = 587,
+        .has_offer = true,
+        .front = &smtp_front_ops,
+        .login = &smtp_login_ops,
+        .guard = &smtp_guard_ops,
     },
     {
         .id = PROTOCOL_SIEVE,

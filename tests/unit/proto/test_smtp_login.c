@@ -8,8 +8,14 @@
 
 #include <cmocka.h>
 
+/* VIEW_LIT is no constant to gcc. */
+#define TEXT(s)                                                                                    \
+    {                                                                                              \
+        (const uint8_t *)(s), sizeof(s) - 1                                                        \
+    }
+
 static const struct login_conf conf = {
-    .host = "gate.example.org", .user = VIEW_LIT("alice"), .secret = VIEW_LIT("x"), .is_tls = true
+    .host = "gate.example.org", .user = TEXT("alice"), .secret = TEXT("x"), .is_tls = true
 };
 
 static struct login *new_login(void)
