@@ -5,7 +5,8 @@
 #include "edge/offer.h"
 #include "proto/proxy/proxy.h"
 
-#define OUTPUT_MAX     8192
+/* What a client may be owed at once: it may ask as often for all that its upstream offers. */
+#define OUTPUT_MAX     (LIMIT_FRONT_COMMANDS * LIMIT_CAPABILITIES)
 #define PARTING_MS     3000  /* how long a client may take to read its last words */
 #define PARTING_OCTETS 65536 /* how much of what it still sends is swallowed meanwhile */
 

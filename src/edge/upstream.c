@@ -231,6 +231,8 @@ static bool feed(struct upstream *u)
             const struct upstream_conf conf = l->conf;
             AUTO_BUF(capabilities, LIMIT_LOGIN_LINE);
             buf_put(&capabilities, event.capabilities);
+            if (l->output.n != 0) /* the good-bye of a look: one try */
+                (void)stream_write(&u->stream, l->output.p, l->output.n);
             free_login(u);
             conf.on_done(conf.owner, OUTCOME_ACCEPTED, buf_view(&capabilities));
             return false;

@@ -67,7 +67,7 @@ OTHERS = [b"SSH-2.0-OpenSSH_9.2p1\r\n", b"USER anonymous\r\nPASV\r\nRETR secret-
           b"\x16\x03\x01\x00\x05hello", b"JRMI\x00\x02K", b"\x00\x00\x00\x2f\xffSMB", b"\xff\xfb\x01"]
 
 
-def talk(gate, dialect, context, request):
+def talk(gate, dialect, context, request, within_s=2):
     """What a gate says to these octets, and whether it ends the session within two seconds."""
     if dialect.implicit:
         wire = gate.connect(dialect.implicit)
@@ -81,7 +81,7 @@ def talk(gate, dialect, context, request):
             wire.send(request)
         except OSError:
             pass
-        is_closed = wire.is_closed(2)
+        is_closed = wire.is_closed(within_s)
         return bytes(wire.seen), is_closed
 
 
@@ -139,13 +139,13 @@ def test_alpn_of_the_protocol_is_answered(whole, dialect):
 @pytest.mark.parametrize("octets", OTHERS, ids=range(len(OTHERS)))
 def test_clients_of_other_protocols_get_an_error_and_an_end(whole, dialect, context, octets):
     """Nobody's octets are reflected; what is no line of this protocol ends the session."""
-    said, _ = talk(whole, dialect, context, octets)
+    said, _ = talk(whole, dialect, context, octets, within_s=0.2)
     assert b"secret-word" not in said
     with whole.connect(dialect.clear) as wire:
         dialect.reply(wire)
         try:
             wire.send(octets)
-            wire.is_closed(0.3)
+            wire.is_closed(0.2)
         except (Closed, OSError):
             pass
         assert b"secret-word" not in wire.seen
