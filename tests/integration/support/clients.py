@@ -1,7 +1,8 @@
-"""Real mail clients, each run as a person would have it run, with its own configuration."""
+"""Real IMAP clients, each run as a person would have it run, with its own configuration.
 
-import fcntl
-import hashlib
+Those that fetch by POP3 are in fetchers.py, those that submit mail in mailers.py.
+"""
+
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 
 from rig.process import RigError, run
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from . import node
 
 
 def curl(door, path="INBOX", *options, secret=None, scheme="imaps", check=False):
@@ -117,31 +118,12 @@ push "{commands}"
                stdin=subprocess.DEVNULL, env=dict(os.environ, TERM="xterm", HOME=folder))
 
 
-def imapflow_home(cache):
-    """The folder with node_modules for imapflow; fetched on first use by package-lock.json."""
-    with open(os.path.join(HERE, "imapflow", "package-lock.json"), "rb") as f:
-        home = os.path.join(cache, "imapflow-" + hashlib.sha256(f.read()).hexdigest()[:12])
-    os.makedirs(home, exist_ok=True)
-    complete = os.path.join(home, "complete")
-    # Two test runs may stand here at once.
-    with open(os.path.join(cache, "imapflow.lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(complete):
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(os.path.join(HERE, "imapflow", name), home)
-            run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=home)
-            os.close(os.open(complete, os.O_CREAT | os.O_WRONLY))
-        shutil.copy(os.path.join(HERE, "imapflow", "idle.mjs"), home)
-    return home
-
-
 class ImapFlow:
     """imapflow in a process of its own, waiting in IDLE; tells what it sees, one JSON a line."""
 
     def __init__(self, door, cache):
-        home = imapflow_home(cache)
         self.popen = subprocess.Popen(
-            ["node", os.path.join(home, "idle.mjs")], text=True, stdin=subprocess.PIPE,
+            ["node", node.script(cache, "idle.mjs")], text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=dict(os.environ, NODE_EXTRA_CA_CERTS=door.ca))
         self.popen.stdin.write(json.dumps({"host": door.host, "port": door.ports["imaps"],

@@ -8,7 +8,13 @@ from rig.demo import certificates
 from rig.gateway import SCHEMES, Gateway, schemes
 from rig.process import free_port
 
-from .wire import Wire, untrusting
+from .connection import untrusting
+from .pop3 import Pop3
+from .sieve import Sieve
+from .smtp import Smtp
+from .wire import Wire
+
+CONNECTIONS = {"imap": Wire, "pop3": Pop3, "submission": Smtp, "sieve": Sieve}
 
 
 @dataclass
@@ -66,16 +72,15 @@ class TestGateway(Gateway):
 
     def connect(self, gate="imaps", source=None, **options):
         """A raw connection; TLS is on when the gate has implicit TLS."""
-        is_implicit = self.settings["gates"][gate]["tls"] == "implicit"
-        return Wire(self.ports[gate], tls=untrusting() if is_implicit else None, source=source,
-                    **options)
+        asked = self.settings["gates"][gate]
+        tls = untrusting() if asked["tls"] == "implicit" else None
+        return CONNECTIONS[asked["protocol"]](self.ports[gate], tls=tls, source=source, **options)
 
-    def opened(self, account, source=None):
+    def opened(self, account, source=None, gate="imaps"):
         """A raw connection, logged in with the app password."""
-        wire = self.connect(source=source)
-        wire.line()
+        wire = self.connect(gate, source).ready()
         _, said = wire.login(account.user, account.app_password)
-        assert said.startswith(b"OK"), said
+        assert said.startswith(wire.accepted), said
         return wire
 
     def door(self, account, secret=None):
@@ -83,11 +88,10 @@ class TestGateway(Gateway):
         return Door(self.host, self.ports, self.server.authority.certificate, account.user,
                     secret or account.app_password)
 
-    def attempt(self, user, secret, source=None):
-        """One login on a connection of its own: (untagged lines, tagged answer)."""
-        with self.connect(source=source) as wire:
-            wire.line()
-            return wire.login(user, secret)
+    def attempt(self, user, secret, source=None, gate="imaps"):
+        """One login on a connection of its own: (lines before the last, the last line)."""
+        with self.connect(gate, source) as wire:
+            return wire.ready().login(user, secret)
 
 
 class Gates:

@@ -1,86 +1,38 @@
-"""A raw IMAP connection: octets out, lines in. For what real clients never send."""
+"""IMAP on the wire: commands with tags, lines with their literals."""
 
 import re
-import socket
-import ssl
-import struct
-import time
+
+from .connection import Closed, Connection, untrusting
+
+__all__ = ["Closed", "Wire", "capabilities", "quoted", "untrusting"]
 
 
-def untrusting():
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+class Wire(Connection):
+    """One IMAP connection."""
 
+    accepted = b"OK"
 
-class Closed(Exception):
-    """The other side closed where more was expected."""
-
-
-class Wire:
-    """One connection; everything that came is kept in `seen` for messages of failed tests."""
-
-    def __init__(self, port, tls=None, host="127.0.0.1", source=None, timeout_s=15, first=b"",
-                 name="localhost"):
-        self.raw = socket.create_connection((host, port), timeout=timeout_s,
-                                            source_address=(source, 0) if source else None)
-        self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.stream = self.raw
-        self.buffer = bytearray()
-        self.seen = bytearray()
+    def __init__(self, *args, **options):
         self.tags = 0
-        self.name = name
-        if first:
-            self.raw.sendall(first)
-        if tls:
-            self.start_tls(tls)
+        super().__init__(*args, **options)
 
-    def start_tls(self, context):
-        self.buffer.clear()
-        self.stream = context.wrap_socket(self.raw, server_hostname=self.name)
+    def greeting(self):
+        return [self.line()]
 
-    def send(self, octets):
-        self.stream.sendall(octets)
+    def secure(self, context):
+        _, said = self.command("STARTTLS")
+        assert said.startswith(b"OK"), said
+        self.start_tls(context)
 
-    def send_slowly(self, octets, pause_s=0.0):
-        for i in range(len(octets)):
-            self.stream.sendall(octets[i : i + 1])
-            if pause_s:
-                time.sleep(pause_s)
-
-    def _more(self):
-        try:
-            got = self.stream.recv(65536)
-        except (ConnectionResetError, ssl.SSLError) as e:
-            if isinstance(e, TimeoutError):
-                raise
-            raise Closed(f"{e!r} after {self.seen[-300:]!r}") from None
-        if not got:
-            raise Closed(f"closed after {self.seen[-300:]!r}")
-        self.buffer += got
-        self.seen += got
-
-    def _take(self, count):
-        octets = bytes(self.buffer[:count])
-        del self.buffer[:count]
-        return octets
+    def is_alive(self):
+        return self.command("NOOP")[1].startswith(b"OK")
 
     def line(self):
         """The next line, without its CRLF; a literal in it is read with it."""
-        out = b""
-        while True:
-            while (end := self.buffer.find(b"\r\n")) < 0:
-                self._more()
-            out += self._take(end)
-            del self.buffer[:2]
-            literal = re.search(rb"\{(\d+)\+?\}$", out)
-            if not literal:
-                return out
-            size = int(literal.group(1))
-            while len(self.buffer) < size:
-                self._more()
-            out += b"\r\n" + self._take(size)
+        out = super().line()
+        while literal := re.search(rb"\{(\d+)\+?\}$", out):
+            out += b"\r\n" + self.octets(int(literal.group(1))) + super().line()
+        return out
 
     def until(self, tag):
         """(untagged lines, the tagged line without its tag)."""
@@ -106,38 +58,6 @@ class Wire:
 
     def login(self, user, secret):
         return self.command(b"LOGIN " + quoted(user) + b" " + quoted(secret))
-
-    def patience(self, seconds):
-        """How long a read waits from now on."""
-        self.stream.settimeout(seconds)
-
-    def is_closed(self, within_s=5.0):
-        """Whether the other side closes within that time; swallows what it still says."""
-        self.patience(within_s)
-        deadline = time.monotonic() + within_s
-        try:
-            while time.monotonic() < deadline:
-                self._more()
-        except (Closed, OSError) as e:
-            return not isinstance(e, TimeoutError)
-        return False
-
-    def reset(self):
-        """Closes with RST."""
-        self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close()
-
-    def close(self):
-        try:
-            self.stream.close()
-        except OSError:
-            pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def quoted(text):
