@@ -7,8 +7,10 @@ import argparse
 import getpass
 import os
 import sys
+import urllib.parse
 
 from rig import build, demo, keeper
+from rig.gateway import SCHEMES
 from rig.process import RigError
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -18,6 +20,8 @@ examples:
   ./run --upstream imaps://mail.example.org --user me@example.org
                                            the same before a server of your own; asks for the
                                            mailbox password (or reads a line of standard input)
+  ./run --upstream imaps://mail.example.org --upstream submissions://smtp.example.org
+                                           and once more for each protocol of it
   ./run --background --ready up.json       returns when all is up; end it with the pid in up.json
 """
 
@@ -33,15 +37,18 @@ def parse(arguments):
     parser.add_argument("--background", action="store_true", help="return when all is up")
     parser.add_argument("--ready", metavar="FILE",
                         help="write one JSON object for scripts to FILE when all is up")
-    parser.add_argument("--upstream", metavar="URL",
-                        help="imaps://HOST[:PORT] (or imap://, STARTTLS required): use this server "
-                             "instead of a private one")
+    parser.add_argument("--upstream", metavar="URL", action="append", default=[],
+                        help="imaps://HOST[:PORT] (or imap://, pop3s://, pop3://, submissions://, "
+                             "submission://, sieve://; STARTTLS is required): use this server "
+                             "instead of private ones; may be given for each protocol")
     parser.add_argument("--upstream-ca", metavar="FILE",
                         help="certificates to verify that server by (default: the system's)")
     parser.add_argument("--user", metavar="ADDRESS", help="the account to enrol with --upstream")
     options = parser.parse_args(arguments)
-    if options.upstream and not options.upstream.startswith(("imaps://", "imap://")):
-        parser.error("--upstream takes imaps://HOST[:PORT] or imap://HOST[:PORT]")
+    for url in options.upstream:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in SCHEMES or not parts.hostname:
+            parser.error(f"--upstream takes SCHEME://HOST[:PORT], with {', '.join(SCHEMES)}")
     if not options.upstream and (options.user or options.upstream_ca):
         parser.error("--user and --upstream-ca go with --upstream")
     return options

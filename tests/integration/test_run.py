@@ -14,8 +14,9 @@ import pytest
 
 from conftest import REPOSITORY
 from rig.process import is_listening
-from support import clients
+from support import clients, fetchers, mailers
 from support.gates import Door
+from support.sieve_connect import sieve_connect
 
 RUN = os.path.join(REPOSITORY, "run")
 
@@ -51,6 +52,11 @@ def end(ready):
     time.sleep(0.5)
 
 
+def fresh(state):
+    """An empty folder that ends with the test."""
+    return tempfile.mkdtemp(dir=os.path.dirname(state))
+
+
 def door(ready, account):
     return Door(ready["host"], ready["ports"], ready["ca"], account["user"],
                 account.get("app_password", account["mailbox_password"]))
@@ -68,6 +74,16 @@ def test_up_both_sides_and_the_same_state_again(binary, state):
                                   scheme=scheme)
             assert "MESSAGES" in opened.stdout, opened.stderr
         assert int(opened.stdout.split("MESSAGES ")[1].split(")")[0]) > 50
+        for scheme in ("pop3s", "pop3"):
+            assert len(fetchers.curl(door(ready, alice), fresh(state), scheme, most=2)) == 2
+        hello = b"From: alice@example.org\r\nSubject: hello\r\n\r\nhello\r\n"
+        for scheme in ("submissions", "submission"):
+            sent = mailers.curl(door(ready, alice), fresh(state), hello, bob["user"], scheme)
+            assert sent.returncode == 0, sent.stderr
+        assert sieve_connect(door(ready, alice), "--list").returncode == 0
+        for secret in (alice["mailbox_password"], "wrong"):
+            assert mailers.curl(door(ready, alice), fresh(state), hello, bob["user"],
+                                secret=secret).returncode == 67
         bare = clients.curl(door(ready, alice), secret=alice["mailbox_password"])
         assert bare.returncode == 67
         assert clients.curl(door(ready, bob)).returncode == 67
@@ -104,12 +120,13 @@ def test_interrupt_ends_everything(binary, state):
     assert not os.path.exists(f"/proc/{told['pid']}")
 
 
-def test_before_a_server_of_ones_own(binary, state, dovecot):
+@pytest.mark.parametrize("schemes", [["imaps"], ["imap", "pop3s", "sieve"]])
+def test_before_a_server_of_ones_own(binary, state, dovecot, schemes):
     user = "user0@example.org"
-    url = f"imaps://localhost:{dovecot.ports['imaps']}"
+    urls = [f"--upstream={scheme}://localhost:{dovecot.ports[scheme]}" for scheme in schemes]
     ready = os.path.join(os.path.dirname(state), "ready.json")
     done = subprocess.run(
-        [RUN, "--state", state, "--background", "--ready", ready, "--upstream", url,
+        [RUN, "--state", state, "--background", "--ready", ready, *urls,
          "--upstream-ca", dovecot.authority.certificate, "--user", user],
         input=dovecot.users[user] + "\n", capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -120,6 +137,12 @@ def test_before_a_server_of_ones_own(binary, state, dovecot):
         assert clients.curl(door(told, account), "INBOX", "-X", "NOOP").returncode == 0
         assert clients.curl(door(told, account), secret=dovecot.users[user]).returncode == 67
         assert dovecot.users[user] not in done.stdout
+        assert set(told["upstream"]["ports"]) == set(schemes)
+        assert ("pop3s" in told["ports"]) == ("pop3s" in schemes) == ("sieve" in told["ports"])
+        assert "submission" not in told["ports"]
+        if "sieve" in schemes:
+            fetchers.curl(door(told, account), fresh(state))
+            assert sieve_connect(door(told, account), "--list").returncode == 0
     finally:
         os.kill(told["pid"], signal.SIGTERM)
 
@@ -127,7 +150,8 @@ def test_before_a_server_of_ones_own(binary, state, dovecot):
 def test_help_and_wrong_usage():
     assert "--upstream" in subprocess.run([RUN, "--help"], capture_output=True, text=True,
                                           check=True).stdout
-    assert subprocess.run([RUN, "--nonsense"], capture_output=True, check=False).returncode == 2
+    for wrong in ("--nonsense", "--upstream=https://mail.example.org", "--upstream=imaps://"):
+        assert subprocess.run([RUN, wrong], capture_output=True, check=False).returncode == 2
 
 
 def test_ready_certificates_verify(binary, state):

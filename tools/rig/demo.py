@@ -1,4 +1,4 @@
-"""What ./run starts: a private Dovecot (or the user's own server), Postern, a demo enrolment."""
+"""What ./run starts: private mail servers (or the user's own), Postern, a demo enrolment."""
 
 import fcntl
 import json
@@ -7,16 +7,22 @@ import secrets
 import string
 import urllib.parse
 
-from . import mail
+from . import mail, report
 from .dovecot import Dovecot
-from .gateway import CommandFailed, Gateway
+from .gateway import SCHEMES, CommandFailed, Gateway, schemes
 from .pki import Authority
+from .postfix import Postfix
 from .process import RigError, free_port, loopback
 
 DOMAIN = "example.org"
 ENROLLED, BARE = f"alice@{DOMAIN}", f"bob@{DOMAIN}"
 MESSAGES = {ENROLLED: 320, BARE: 40}
-PORTS = {"imaps": 9993, "imap": 9143, "upstream_imaps": 9994, "upstream_imap": 9144}
+PORTS = {"imaps": 9993, "imap": 9143, "pop3s": 9995, "pop3": 9110, "submissions": 9465,
+         "submission": 9587, "sieve": 9190}
+PORTS.update({f"upstream_{scheme}": port + 1000 for scheme, port in PORTS.items()})
+# What a URL without a port means.
+DEFAULT_PORTS = {"imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110, "submissions": 465,
+                 "submission": 587, "sieve": 4190}
 DRAIN = "2s"
 
 
@@ -32,16 +38,17 @@ def private_write(path, text):
 class Demo:
     """All that runs; start() and stop() are the keeper's."""
 
-    def __init__(self, state, binary, upstream=None, upstream_ca=None, owner=None):
+    def __init__(self, state, binary, upstreams=(), upstream_ca=None, owner=None):
         self.state = os.path.abspath(state)
         self.binary = binary
-        self.upstream_url = upstream
+        self.upstream_urls = list(upstreams)
         self.upstream_ca = os.path.abspath(upstream_ca) if upstream_ca else None
         self.owner = owner
         self.dovecot = None
+        self.postfix = None
         self.gateway = None
         self.lock = None
-        place = urllib.parse.urlsplit(upstream).hostname if upstream else "demo"
+        place = urllib.parse.urlsplit(upstreams[0]).hostname if upstreams else "demo"
         self.memory_path = os.path.join(self.state, f"accounts-{place}.json")
         self.folder = os.path.join(self.state, f"postern-{place}")
         self.memory = {}
@@ -80,8 +87,9 @@ class Demo:
     def start(self, say):
         self.take_state()
         self.authority = Authority(os.path.join(self.state, "pki"))
-        if not self.upstream_url:
+        if not self.upstream_urls:
             self.start_dovecot(say)
+            self.start_postfix(say)
         self.start_gateway(say)
         self.enrol(say)
         self.remember()
@@ -97,7 +105,8 @@ class Demo:
         users = {u: self.memory["accounts"][u]["mailbox_password"] for u in MESSAGES}
         self.dovecot = Dovecot(
             os.path.join(self.state, "dovecot"), self.authority, users,
-            ports={p: self.port(f"upstream_{p}") for p in ("imaps", "imap")}).start()
+            ports={p: self.port(f"upstream_{p}") for p in schemes("imap", "pop3", "sieve")},
+            also=("pop3", "sieve", "delivery")).start()
         for user, count in MESSAGES.items():
             if not self.memory["accounts"][user].get("has_mail"):
                 say(f"putting {count} messages into the mailbox of {user} …")
@@ -107,22 +116,45 @@ class Demo:
                 self.memory["accounts"][user]["has_mail"] = True
                 self.remember()
 
+    @property
+    def is_without_postfix(self):
+        return bool(self.dovecot) and os.geteuid() != 0
+
+    def start_postfix(self, say):
+        if self.is_without_postfix:
+            return
+        say("starting a private Postfix …")
+        self.postfix = Postfix(
+            os.path.join(self.state, "postfix"), self.authority, self.dovecot,
+            ports={p: self.port(f"upstream_{p}") for p in schemes("submission")}).start()
+
+    def urls(self):
+        """protocol → URLs of its upstreams."""
+        found = {}
+        for url in self.upstream_urls:
+            found.setdefault(SCHEMES[urllib.parse.urlsplit(url).scheme][0], []).append(url)
+        for scheme, port in self.private_ports().items():
+            # The first scheme of a protocol is the one that begins with TLS.
+            found.setdefault(SCHEMES[scheme][0], [f"{scheme}://localhost:{port}"])
+        return found
+
+    def private_ports(self):
+        """The ports of our own servers, without those for tests."""
+        servers = [server for server in (self.dovecot, self.postfix) if server]
+        return {name: server.ports[name] for name in SCHEMES for server in servers
+                if name in server.ports}
+
     def settings(self):
         ecdsa = self.authority.issue("gate-ecdsa", "ecdsa")
         rsa = self.authority.issue("gate-rsa", "rsa")
-        upstream = {"imap": self.upstream_url, "ca": self.upstream_ca, "login": "sealed"}
-        if self.dovecot:
-            upstream = {"imap": f"imaps://localhost:{self.dovecot.ports['imaps']}",
-                        "ca": self.authority.certificate, "login": "sealed"}
+        urls = self.urls()
+        ca = self.authority.certificate if self.dovecot else self.upstream_ca
         domain = self.owner[0].partition("@")[2] if self.owner else DOMAIN
         return {
             "domain": domain or DOMAIN,
             "tls": certificates(ecdsa, rsa),
-            "gates": {
-                "imaps": gate("implicit", self.port("imaps")),
-                "imap": gate("starttls", self.port("imap")),
-            },
-            "upstreams": {"mail": upstream},
+            "gates": {name: gate(name, self.port(name)) for name in schemes(*urls)},
+            "upstreams": {"mail": {**urls, "ca": ca, "login": "sealed"}},
             "session": {"drain_timeout": DRAIN},
         }
 
@@ -139,6 +171,7 @@ class Demo:
         for user, mailbox_password in wanted.items():
             account = self.memory["accounts"].setdefault(user, {})
             account["mailbox_password"] = mailbox_password
+            report.write_hello(self, user)
             if self.is_enrolled(user, account):
                 continue
             say(f"enrolling {user} …")
@@ -159,14 +192,12 @@ class Demo:
         return any(row["id"] == account["app_password_id"] for row in rows)
 
     def stop(self):
-        if self.gateway:
-            self.gateway.stop()
-        if self.dovecot:
-            self.dovecot.stop()
+        for part in (self.gateway, self.postfix, self.dovecot):
+            if part:
+                part.stop()
 
     def children(self):
-        parts = [self.gateway.child if self.gateway else None,
-                 self.dovecot.child if self.dovecot else None]
+        parts = [part.child for part in (self.gateway, self.postfix, self.dovecot) if part]
         return [child for child in parts if child]
 
     # ---- what is told ----------------------------------------------------------------------------
@@ -182,12 +213,11 @@ class Demo:
                 row["app_password"] = account["app_password"]
             accounts.append(row)
         if self.dovecot:
-            upstream = {"host": self.dovecot.host,
-                        "ports": {p: self.dovecot.ports[p] for p in ("imaps", "imap")}}
+            upstream = {"host": self.dovecot.host, "ports": self.private_ports()}
         else:
-            url = urllib.parse.urlsplit(self.upstream_url)
-            default = 993 if url.scheme == "imaps" else 143
-            upstream = {"host": url.hostname, "ports": {url.scheme: url.port or default}}
+            urls = [urllib.parse.urlsplit(url) for url in self.upstream_urls]
+            upstream = {"host": urls[0].hostname,
+                        "ports": {u.scheme: u.port or DEFAULT_PORTS[u.scheme] for u in urls}}
         return {"host": "localhost", "ports": self.gateway.ports,
                 "ca": self.authority.certificate, "accounts": accounts, "upstream": upstream,
                 "pid": self.gateway.child.pid, "config": self.gateway.config,
@@ -197,50 +227,13 @@ class Demo:
         private_write(os.path.abspath(path), json.dumps(self.ready()) + "\n")
 
     def report(self):
-        ready = self.ready()
-        imaps = ready["ports"]["imaps"]
-        curl = f"curl --cacert {ready['ca']} imaps://localhost:{imaps}/INBOX"
-        where = ", ".join(f"{n} on port {p}" for n, p in ready["upstream"]["ports"].items())
-        rows = ["", "Postern is up.",
-                f"  gates       imaps://localhost:{imaps} (TLS), "
-                f"imap://localhost:{ready['ports']['imap']} (STARTTLS)",
-                f"  upstream    {ready['upstream']['host']}: {where}",
-                f"  CA          {ready['ca']}",
-                f"  supervisor  pid {ready['pid']}, configuration {ready['config']}",
-                f"  state       {self.state}"]
-        for account in ready["accounts"]:
-            rows += self.report_account(account, curl)
-        rows += ["", "Look at what happened, and who is connected:",
-                 f"  {self.binary} events -c {ready['config']}",
-                 f"  {self.binary} session list -c {ready['config']}"]
-        if not ready["accounts"]:
-            rows += ["", "Enrol an account of that server:",
-                     f"  {self.binary} account add USER -c {ready['config']}",
-                     f"  {self.binary} app-password add USER --label phone -c {ready['config']}"]
-        return "\n".join(rows)
-
-    def report_account(self, account, curl):
-        user, password = account["user"], account["mailbox_password"]
-        shown = password if self.dovecot else "MAILBOX-PASSWORD"
-        bare = f"  {curl} -X NOOP -u '{user}:{shown}'"
-        if "app_password" not in account:
-            return ["", f"{user} (mailbox password {shown}) has no second factor: refused",
-                    bare]
-        rows = ["", f"{user}: app password {account['app_password']}",
-                "  opens the mailbox:",
-                f"  {curl} -X 'STATUS INBOX (MESSAGES UNSEEN)' "
-                f"-u '{user}:{account['app_password']}'",
-                "  its bare mailbox password, though right, does not:", bare]
-        otpauth = self.memory["accounts"][user].get("otpauth")
-        if otpauth:
-            rows += ["  with a code of this authenticator entry it does "
-                     "(password,123456 in place of the password):", f"  {otpauth}"]
-        return rows
+        return report.text(self)
 
 
-def gate(tls, port):
+def gate(name, port):
+    protocol, tls = SCHEMES[name]
     listen = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host in loopback()]
-    return {"protocol": "imap", "listen": listen, "tls": tls}
+    return {"protocol": protocol, "listen": listen, "tls": tls}
 
 
 def certificates(*pairs):

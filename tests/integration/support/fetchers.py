@@ -48,13 +48,13 @@ def _config(folder, name, text):
     return path
 
 
-def curl(door, folder, scheme="pop3s", secret=None):
-    """Lists the mailbox and retrieves each message on a connection of its own."""
+def curl(door, folder, scheme="pop3s", secret=None, most=None):
+    """Lists the mailbox and retrieves each message (at most so many) in a connection of its own."""
     url = f"{scheme}://{door.host}:{door.ports[scheme]}/"
     common = ["curl", "-sS", "--max-time", TIMEOUT_S, "--cacert", door.ca, "--ssl-reqd",
               "-u", f"{door.user}:{secret or door.secret}"]
     listed = _finished(run([*common, url], check=False)).stdout.splitlines()
-    for number in (row.split()[0] for row in listed if row.strip()):
+    for number in [row.split()[0] for row in listed if row.strip()][:most]:
         path = os.path.join(folder, f"{int(number):06d}")
         _finished(run([*common, "-o", path, url + number], check=False))
     return _contents(folder)
