@@ -28,6 +28,15 @@ static int say_errors(const struct config_error *errors, size_t n, bool is_json)
     return is_json ? put_errors(errors, n) : STATUS_CONFIG;
 }
 
+/* For who reads, not for the exit status: they serve well today. */
+static void say_expiring(const struct config *c, struct config_error *notes)
+{
+    const size_t n = config_check_expiring(c, notes, CLIENT_ERRORS_MAX);
+
+    for (size_t i = 0; i < n && i < CLIENT_ERRORS_MAX; i++)
+        (void)fprintf(stderr, "note: %s\n", notes[i].text);
+}
+
 static int check(const char *path, bool is_json, struct config_error *errors)
 {
     size_t n = 0;
@@ -38,6 +47,7 @@ static int check(const char *path, bool is_json, struct config_error *errors)
         n = config_check_files(c, errors, CLIENT_ERRORS_MAX);
     if (c == NULL || n != 0)
         return say_errors(errors, n, is_json);
+    say_expiring(c, errors);
     if (config_show(c, CONFIG_FOR_EYES, is_json, &text) != ERR_OK) {
         (void)fprintf(stderr, "postern: out of memory\n");
         return STATUS_REFUSED;

@@ -221,8 +221,11 @@ MUST_USE struct config *config_load(const char *path, struct config_error *error
 /* The same from the text that config_show made; used by children, who have no files. */
 MUST_USE struct config *config_parse(const char *text, struct config_error *errors, size_t max,
                                      size_t *ret_count);
-/* What needs the file system or OpenSSL's word: certificates, keys that match, readable CAs. */
+/* What needs the file system, the clock or OpenSSL's word: certificates, their keys, ciphers, files
+ * that can be read. */
 size_t config_check_files(const struct config *c, struct config_error *errors, size_t max);
+/* No errors: certificates that are good for less than a fortnight, in the same form. */
+size_t config_check_expiring(const struct config *c, struct config_error *notes, size_t max);
 void config_free(struct config *c); /* NULL is fine; wipes secrets */
 AUTO_DEFINE(config)
 /* The effective configuration as libconfig text (or JSON), every setting spelt out. */

@@ -10,7 +10,7 @@
 #define SCHEMA_ALL_PROTOCOLS "all"     /* a default: every protocol of the table */
 /* The names of the table, for messages. */
 #define SCHEMA_PROTOCOL_WORDS "\"imap\", \"pop3\", \"submission\" or \"sieve\""
-#define SCHEMA_STATE         "<state>" /* begins a default: the folder of the setting `state` */
+#define SCHEMA_STATE          "<state>" /* begins a default: the folder of the setting `state` */
 
 /* What a setting's value is in the file and in the struct. */
 enum schema_kind {

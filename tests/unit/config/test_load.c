@@ -198,7 +198,7 @@ static void test_aliases(void **state)
 #define SUBMISSION(text)                                                                           \
     TLS "upstreams: { u: { submission = \"submissions://h\"; }; };\n"                              \
         "gates: { g: { protocol = \"submission\"; listen = \"*:465\"; " text " }; };\n"
-#define POP3(url)     TLS GATES "upstreams: { u: { imap = \"imaps://h\"; pop3 = \"" url "\"; }; };\n"
+#define POP3(url)     UPSTREAM("pop3 = \"" url "\";")
 #define ALIASES(text) WHOLE OWN "aliases: { " text " };\n"
 #define LDAP(text)                                                                                 \
     ALIASES("source = \"ldap\"; ldap: { url = \"ldaps://h\"; base = \"dc=org\"; " text " };")
