@@ -1,6 +1,7 @@
 """Weak TLS, and settings that contradict each other: refused with file, line, key and the mend, by
 `postern check`, at a start, and at a reload, which the running service outlives."""
 
+import os
 import re
 import subprocess
 
@@ -10,6 +11,7 @@ from rig import libconfig
 from rig.demo import certificates
 from support.weak import Weak, day
 
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXIT_CONFIG = 3
 GOOD_CIPHERS = "ECDHE-ECDSA-AES128-GCM-SHA256"
 
@@ -234,3 +236,35 @@ def test_reload_with_weak_tls_is_refused_and_the_service_goes_on(gates, weak):
     gate.wait_for(lambda: '"reloaded"' in gate.log(), 20, "a good one is refused, too")
     assert gate.attempt(account.user, account.app_password)[1].startswith(b"OK")
     gate.stop()
+
+
+# ---- what the documentation shows ----------------------------------------------------------------
+
+SHOWN = ["packaging/postern.conf", "docs/operator.md", "docs/configuration.md", "README.md"]
+
+
+def examples(path):
+    """Whole configurations of a page, or the file itself."""
+    with open(os.path.join(REPOSITORY, path), encoding="utf-8") as f:
+        text = f.read()
+    fences = re.compile(r"^```\w*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    blocks = fences.findall(text) if path.endswith(".md") else [text]
+    return [b for b in blocks if "gates:" in b and "upstreams:" in b]
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_shown_configuration_is_right(base, binary, number, authority, path):
+    """But for the files and users that it names."""
+    certificate, key = authority.issue("gate-ecdsa")
+    places = {"certificate": certificate, "key": key, "ca": authority.certificate,
+              "file": "/dev/null"}
+    assert examples(path)
+    for text in examples(path):
+        text = re.sub(r"(?m)^users: .*$", "", text)
+        for name, place in places.items():
+            text = re.sub(rf'\b{name} = "[^"]*"', f'{name} = "{place}"', text)
+        with open(f"{base}/shown{number}.conf", "w", encoding="utf-8") as f:
+            f.write(text)
+        done = subprocess.run([binary, "check", "-c", f.name], capture_output=True, text=True,
+                              check=False, timeout=60)
+        assert done.returncode == 0, f"{done.stderr}\nin:\n{text}"
