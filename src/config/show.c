@@ -110,6 +110,27 @@ static void put_list(struct shower *s, const struct schema_row *row, const void 
     buf_put_octet(s->out, ']');
 }
 
+/* A URL with a password in it stays a URL of its kind, so that what is shown can be read again. */
+static size_t shown_octets(const struct schema_row *row, const char *text)
+{
+    const char *dot = strrchr(row->shown.path, '.');
+    const char *colon = strchr(text, ':');
+
+    if (dot == NULL || strcmp(dot, ".url") != 0 || colon == NULL)
+        return 0;
+    return (size_t)(colon - text) + 1 + strspn(colon + 1, "/");
+}
+
+static void put_masked(struct shower *s, const struct schema_row *row, const char *text)
+{
+    AUTO_BUF(masked, VALUE_TEXT_MAX + sizeof(MASK));
+
+    buf_put(&masked, view_of(text, shown_octets(row, text)));
+    buf_put_text(&masked, MASK);
+    put_quoted(s, buf_view(&masked));
+    s->out->is_failed = s->out->is_failed || !buf_is_ok(&masked);
+}
+
 static void put_text(struct shower *s, const struct schema_row *row, const void *object)
 {
     const char *text;
@@ -117,7 +138,10 @@ static void put_text(struct shower *s, const struct schema_row *row, const void 
     memcpy(&text, (const char *)object + row->offset, sizeof(text));
     const bool is_masked = row->kind == KIND_SECRET && text[0] != 0 &&
                            (s->role == CONFIG_FOR_EYES || s->role == CONFIG_FOR_EDGE);
-    put_quoted(s, view_text(is_masked ? MASK : text));
+    if (is_masked)
+        put_masked(s, row, text);
+    else
+        put_quoted(s, view_text(text));
 }
 
 static void put_value(struct shower *s, const struct schema_row *row, const void *object)

@@ -23,6 +23,10 @@
     "sessions = 3; }; };\n"                                                                        \
     "session: { refusal_delay = 1501; drain_timeout = 0; };\n"
 
+#define DATABASE(url)                                                                              \
+    WHOLE "policies: { default: { sender = \"own\"; }; };\n"                                       \
+          "aliases: { source = \"sql\"; sql: { url = \"" url "\"; }; };\n"
+
 static void show(const struct config *c, enum config_role role, bool is_json, struct buf *out)
 {
     buf_clear(out);
@@ -31,7 +35,8 @@ static void show(const struct config *c, enum config_role role, bool is_json, st
 
 static void test_round_trip(void **state)
 {
-    static const char *const texts[] = { WHOLE, RICH };
+    static const char *const texts[] = { WHOLE, RICH, DATABASE("postgres://u:geheim@h/d"),
+                                         DATABASE("sqlite:/var/a.db") };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
@@ -79,6 +84,20 @@ static void test_who_sees_what(void **state)
     assert_true(has(&text, "master_user = \"m\""));
 }
 
+/* Of a database's URL its kind is shown. */
+static void test_url_is_masked(void **state)
+{
+    AUTO_BUF(text, 1 << 20);
+    AUTO(config) c = given(DATABASE("postgresql://u:geheim@h/d"));
+
+    (void)state;
+    show(c, CONFIG_FOR_EYES, false, &text);
+    assert_true(has(&text, "url = \"postgresql://***\""));
+    assert_false(has(&text, "geheim"));
+    show(c, CONFIG_FOR_WARDEN, false, &text);
+    assert_true(has(&text, "url = \"postgresql://u:geheim@h/d\""));
+}
+
 /* Every setting is spelt out, in both forms. */
 static void test_every_setting_is_shown(void **state)
 {
@@ -114,9 +133,8 @@ static void test_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_who_sees_what),
-        cmocka_unit_test(test_every_setting_is_shown),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_who_sees_what),
+        cmocka_unit_test(test_url_is_masked), cmocka_unit_test(test_every_setting_is_shown),
         cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
