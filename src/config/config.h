@@ -241,6 +241,8 @@ const struct conf_urls *config_urls(const struct conf_upstream *u, const char *p
 const struct conf_policy *config_policy(const struct config *c, struct view account);
 /* The upstream that serves `account`; NULL: none. */
 const struct conf_upstream *config_route(const struct config *c, struct view account);
+/* The path in aliases.sql.url if it is "sqlite:/path"; NULL: it is another. Borrows. */
+const char *config_sqlite_path(const char *url);
 /* A gate's `listen`: "*:993", "192.0.2.1:993", "[2001:db8::1]:993". *ret has the port, and no
  * address when *ret_is_any. False: none of these. */
 MUST_USE bool config_listen(const char *text, struct addr *ret, bool *ret_is_any);

@@ -76,6 +76,13 @@ const struct conf_urls *config_urls(const struct conf_upstream *u, const char *p
     return NULL;
 }
 
+const char *config_sqlite_path(const char *url)
+{
+    static const char scheme[] = "sqlite:";
+
+    return strncmp(url, scheme, sizeof(scheme) - 1) == 0 ? url + sizeof(scheme) - 1 : NULL;
+}
+
 static uint8_t lower(uint8_t octet)
 {
     return octet >= 'A' && octet <= 'Z' ? (uint8_t)(octet + 32) : octet;
