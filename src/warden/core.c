@@ -59,6 +59,7 @@ enum err core_open(struct warden *w)
         .keys = &w->keys,
         .store = w->store,
         .passwords = w->passwords,
+        .aliases = w->aliases,
         .throttle = w->throttle,
         .reuse = w->reuse,
         .rows = w->rows,
@@ -77,6 +78,7 @@ void core_close(struct warden *w)
     reuse_free(w->reuse);
     throttle_free(w->throttle);
     password_free(w->passwords);
+    alias_free(w->aliases);
     store_free(w->store);
     keys_done(&w->keys);
     config_free(w->config);

@@ -31,6 +31,7 @@ struct warden {
     struct keys keys;                  /* owned */
     struct store *store;               /* owned */
     struct password_source *passwords; /* owned; NULL: upstream */
+    struct alias_source *aliases;      /* owned; NULL: none */
     struct throttle *throttle;         /* owned */
     struct reuse *reuse;               /* owned */
     struct rows *rows;                 /* owned */
@@ -57,7 +58,7 @@ struct warden {
     struct resumed *resumed; /* owned; wait to be looked up; NULL: none */
     uint64_t revision; /* counts revocations: a judgement that began before one is made again */
 
-    struct hearing *slow_first, *slow_last; /* wait for a slow password source */
+    struct hearing *slow_first, *slow_last; /* wait for a slow source, of passwords or aliases */
     unsigned slow_waiting, slow_running;
     bool is_ending;
 };

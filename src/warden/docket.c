@@ -115,6 +115,8 @@ static void send_allow(struct link *l, const struct judgement *j)
         .upstream_authorization = j->upstream_authorization,
         .upstream_user = j->upstream_user,
         .upstream_secret = buf_view(&j->upstream_secret),
+        .is_sender_held = j->is_sender_held,
+        .senders = buf_view(&j->senders),
     };
 
     l->send(l, WIRE_verdict, &frame);
@@ -285,7 +287,7 @@ bool docket_ask(struct link *l, const struct wire_question *q)
     } else if (writer_is_full(w->writer) || w->is_ending) {
         demote(h->j, REASON_STORE);
         give(h);
-    } else if (verdict_is_quick(h->j)) {
+    } else if (verdict_is_quick(&w->parts, h->j)) {
         verdict_work(&w->parts, h->j);
         give(h);
     } else if (h->is_slow) {

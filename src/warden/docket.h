@@ -1,7 +1,8 @@
 /* docket.h: the questions that are being judged: from the frame to the pool and back to a verdict.
- * Questions that ask a slow password source wait in a line of their own (DOCKET_SLOW at once), so
- * that they cannot take all threads and keep app passwords waiting. A judgement that began before a
- * revocation is made again, so that nothing revoked gets in late. Runs in: warden, on the loop. */
+ * Questions that ask a slow source (of passwords or aliases) wait in a line of their own
+ * (DOCKET_SLOW at once), so that they cannot take all threads and keep app passwords waiting. A
+ * judgement that began before a revocation is made again, so that nothing revoked gets in late.
+ * Runs in: warden, on the loop. */
 #ifndef POSTERN_WARDEN_DOCKET_H
 #define POSTERN_WARDEN_DOCKET_H
 

@@ -9,6 +9,7 @@ struct judgement *judgement_new(void)
     if (j == NULL)
         return NULL;
     buf_init(&j->upstream_secret, LIMIT_SECRET);
+    buf_init(&j->senders, LIMIT_SENDERS);
     return j;
 }
 
@@ -18,6 +19,7 @@ void judgement_free(struct judgement *j)
         return;
     secret_done(&j->secret);
     buf_done(&j->upstream_secret);
+    buf_done(&j->senders);
     app_password_done(&j->presented);
     secret_wipe(j->row.verifier, sizeof(j->row.verifier));
     mem_free(j);

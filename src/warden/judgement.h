@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/secret.h"
 #include "config/config.h"
+#include "warden/alias/alias.h"
 #include "warden/event/event.h"
 #include "warden/factor/app_password.h"
 #include "warden/factor/keys.h"
@@ -28,6 +29,7 @@ struct verdict_parts {
     const struct keys *keys;
     struct store *store;
     const struct password_source *passwords; /* NULL: the upstream judges */
+    struct alias_source *aliases;            /* NULL: none; locks itself */
     struct throttle *throttle;
     struct reuse *reuse;
     struct rows *rows; /* likewise only the loop's */
@@ -97,6 +99,8 @@ struct judgement {
     bool is_stale_possible; /* the upstream may no longer take what was sealed */
     struct view upstream_authorization, upstream_user; /* borrowed: config, account */
     struct buf upstream_secret;                        /* wiped */
+    bool is_sender_held;                               /* submission: to `senders` */
+    struct buf senders;                                /* as in wire_verdict */
 };
 
 MUST_USE struct judgement *judgement_new(void); /* NULL: no memory */

@@ -77,8 +77,8 @@ void metrics_text(const struct warden *w, struct buf *out)
     put(out, "store_failing", "gauge", "1 while the store cannot be written.",
         writer_is_failing(w->writer));
     put(out, "jobs", "gauge", "Jobs on the thread pool.", w->jobs.under_way);
-    put(out, "password_queue", "gauge", "Questions that wait for the password source.",
-        w->slow_waiting);
+    put(out, "password_queue", "gauge",
+        "Questions that wait for a slow source, of passwords or aliases.", w->slow_waiting);
     put(out, "throttle_entries", "gauge", "Entries of the throttle's tables.",
         throttle_count(w->throttle));
     put(out, "events_left_out_total", "counter", "Refusals not recorded for want of room.",

@@ -6,6 +6,7 @@
 #include "warden/proof.h"
 #include "warden/protocol_name.h"
 #include "warden/route.h"
+#include "warden/sender.h"
 
 /* Looked up in the place of a name that nobody can have. RFC 6761 §6.4: never a real one. */
 #define NOBODY "nobody@nowhere.invalid"
@@ -244,6 +245,21 @@ static void start_over(struct judgement *j)
     j->is_upstream_judge = j->is_stale_possible = false;
     j->upstream_authorization = j->upstream_user = VIEW_NONE;
     buf_clear(&j->upstream_secret);
+    j->is_sender_held = false;
+    buf_clear(&j->senders);
+}
+
+/* Who has proven to be who they are, but there is no way on: a fault of ours, or an old seal. */
+static void block(struct judgement *j)
+{
+    const enum reason why = j->reason;
+
+    j->is_upstream_judge = j->is_stale_possible = false;
+    buf_clear(&j->upstream_secret);
+    if (why == REASON_NOTHING_SEALED)
+        stale(j);
+    else
+        later(j, why);
 }
 
 void verdict_work(const struct verdict_parts *parts, struct judgement *j)
@@ -270,11 +286,8 @@ void verdict_work(const struct verdict_parts *parts, struct judgement *j)
     case PROOF_OBSERVED:
         break;
     }
-    if (!route_choose(parts, j)) {
-        if (j->reason == REASON_NOTHING_SEALED)
-            stale(j);
-        else
-            later(j, j->reason);
+    if (!route_choose(parts, j) || !sender_choose(parts, j)) {
+        block(j);
         return;
     }
     j->verdict = VERDICT_ALLOW;
@@ -307,12 +320,13 @@ void verdict_renew(const struct verdict_parts *parts, struct judgement *j, int64
     j->rows_seen = rows_changes(parts->rows);
 }
 
-bool verdict_is_quick(const struct judgement *j)
+bool verdict_is_quick(const struct verdict_parts *parts, const struct judgement *j)
 {
-    return credential_is_known(j);
+    return credential_is_known(j) && !sender_needs_lookup(parts, j);
 }
 
 bool verdict_is_slow(const struct verdict_parts *parts, const struct judgement *j)
 {
-    return !j->is_device && parts->passwords != NULL;
+    return (!j->is_device && parts->passwords != NULL) ||
+           (alias_is_slow(parts->aliases) && sender_needs_lookup(parts, j));
 }

@@ -26,9 +26,9 @@ void verdict_work(const struct verdict_parts *parts, struct judgement *j);
 void verdict_settle(const struct verdict_parts *parts, struct judgement *j, uint64_t now_ms);
 void verdict_renew(const struct verdict_parts *parts, struct judgement *j, int64_t now_s);
 /* Is all known that verdict_work needs, so that it does not block? */
-bool verdict_is_quick(const struct judgement *j);
-/* Does verdict_work ask a slow source? Such judgements queue apart, so that a slow directory keeps
- * no app password waiting. */
+bool verdict_is_quick(const struct verdict_parts *parts, const struct judgement *j);
+/* Does verdict_work ask a slow source, of passwords or of aliases? Such judgements queue apart, so
+ * that a slow directory keeps no app password waiting that needs none. */
 bool verdict_is_slow(const struct verdict_parts *parts, const struct judgement *j);
 
 #endif

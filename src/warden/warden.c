@@ -200,6 +200,9 @@ static void open_store(struct process *p)
     e = password_open(w->config, &w->passwords);
     if (e != ERR_OK)
         die("password.source", err_text(e));
+    e = alias_open(w->config, &w->aliases);
+    if (e != ERR_OK)
+        die("aliases.source", err_text(e));
     e = core_open(w);
     if (e != ERR_OK)
         die("memory", err_text(e));

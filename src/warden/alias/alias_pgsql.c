@@ -253,12 +253,8 @@ static bool is_url(const char *url)
 
 enum err alias_pgsql_new(const struct config *c, struct alias_pgsql **ret)
 {
-    PQconninfoOption *options =
-        is_url(c->aliases.sql.url) ? PQconninfoParse(c->aliases.sql.url, NULL) : NULL;
-
-    if (options == NULL || c->aliases.sql.query == NULL)
+    if (!is_url(c->aliases.sql.url) || c->aliases.sql.query == NULL)
         return ERR_INVALID;
-    PQconninfoFree(options);
     AUTO(alias_pgsql) p = NEW(alias_pgsql);
     if (p == NULL)
         return ERR_MEMORY;

@@ -61,6 +61,8 @@
     REASON(NO_UPSTREAM, "no-upstream")                                                             \
     REASON(NOTHING_SEALED, "no-sealed-password")                                                   \
     REASON(SEAL_BROKEN, "sealed-password-unreadable")                                              \
+    REASON(ALIASES, "alias-source-unavailable")                                                    \
+    REASON(TOO_MANY_ALIASES, "more-aliases-than-can-be-held")                                      \
     /* afterwards */                                                                               \
     REASON(STALE, "sealed-password-not-taken")                                                     \
     REASON(KNOWN_STALE, "same-sealed-password-refused-before")                                     \

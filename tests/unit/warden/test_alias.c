@@ -470,7 +470,7 @@ static void urls(void **state)
     } rows[] = {
         { CONF_ALIASES_SQL, "postgresql://a:b@c/d", true },
         { CONF_ALIASES_SQL, "postgres:///d?host=/run", true },
-        { CONF_ALIASES_SQL, "postgresql://a/b?nonsense=1", false },
+        { CONF_ALIASES_SQL, "postgresql://a/b?nonsense=1", true }, /* each lookup fails */
         { CONF_ALIASES_SQL, "postgresql", false },
         { CONF_ALIASES_SQL, "host=a password=b", false },
         { CONF_ALIASES_SQL, "mysql://a", false },

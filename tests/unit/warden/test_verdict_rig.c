@@ -36,6 +36,7 @@ static const char config_text[] =
     "edges: { sessions = 32; };\n"
     "throttle: { per_source = 8; per_account = 4; window = \"600s\"; prefix4 = 32; };\n"
     "password: { %s };\n"
+    "aliases: { %s };\n"
     "upstreams: {\n"
     "  master: { imap = \"imaps://10.0.0.6\"; domains = [ \"master.test\" ]; login = \"master\";\n"
     "            master_user = \"gate\"; master_password = \"of-the-gate\"; };\n"
@@ -81,14 +82,18 @@ void rig_pass_s(uint32_t seconds)
 
 static void load_config(enum rig_source source)
 {
-    char text[sizeof(config_text) + 512], password[256] = "source = \"upstream\";";
+    char text[sizeof(config_text) + 1024], password[256] = "source = \"upstream\";";
+    char aliases[256] = "";
     struct config_error errors[4];
     size_t n = 0;
 
     if (source == RIG_FILE)
         (void)snprintf(password, sizeof(password), "source = \"file\"; file = \"%s/passwd\";",
                        rig.scratch.folder);
-    (void)snprintf(text, sizeof(text), config_text, rig.scratch.folder, password);
+    if (source == RIG_ALIASES)
+        (void)snprintf(aliases, sizeof(aliases), "source = \"file\"; file = \"%s/aliases\";",
+                       rig.scratch.folder);
+    (void)snprintf(text, sizeof(text), config_text, rig.scratch.folder, password, aliases);
     rig.w.config = config_parse(text, errors, COUNT_OF(errors), &n);
     for (size_t i = 0; i < n && i < COUNT_OF(errors); i++)
         print_error("%s\n", errors[i].text);
@@ -126,6 +131,7 @@ void rig_open(enum rig_source source)
     rig.w.wall_s = wall;
     rig.w.clock_ms = clock_now;
     assert_int_equal(password_open(rig.w.config, &rig.w.passwords), ERR_OK);
+    assert_int_equal(alias_open(rig.w.config, &rig.w.aliases), ERR_OK);
     assert_int_equal(core_open(&rig.w), ERR_OK);
     rig.edge = rig_edge(1);
 }
@@ -267,6 +273,10 @@ void rig_judge(const char *name, const struct rig_question *q, const struct rig_
         assert_true(view_is_equal(buf_view(&j->upstream_secret), view_text(x->secret)));
     if (x->authorization != NULL)
         assert_true(view_is_equal(j->upstream_authorization, view_text(x->authorization)));
+    if (x->senders != NULL) {
+        assert_int_equal(j->is_sender_held, x->senders[0] != '\0');
+        assert_true(view_is_equal(buf_view(&j->senders), view_text(x->senders)));
+    }
     if (x->credential != NULL)
         assert_string_equal(j->credential, x->credential);
 }

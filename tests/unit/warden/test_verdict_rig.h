@@ -36,7 +36,7 @@ struct rig {
 
 extern struct rig rig;
 
-enum rig_source { RIG_UPSTREAM = 0, RIG_FILE };
+enum rig_source { RIG_UPSTREAM = 0, RIG_FILE, RIG_ALIASES };
 
 /* Accounts, policies and upstreams are told apart by domain; see the .c file. */
 void rig_open(enum rig_source source);
@@ -66,6 +66,7 @@ struct rig_expected {
     enum answer answer;
     enum reason reason, observed;
     const char *user, *secret, *authorization, *credential; /* what goes upstream; NULL: any */
+    const char *senders;                                    /* NULL: any; "": not held */
 };
 /* Judges without an edge, so that the reason can be seen. */
 void rig_judge(const char *name, const struct rig_question *q, const struct rig_expected *x);
