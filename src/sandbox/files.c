@@ -111,20 +111,20 @@ static bool add_folder_of(int ruleset, uint64_t handled, const char *file, uint6
     return add_rule(ruleset, handled, folder[0] == 0 ? "/" : folder, rights);
 }
 
-static bool add_warden(int ruleset, uint64_t handled, const struct config *c)
+/* What looks up names and speaks TLS, with authorities of its own or (ca empty) the system's. */
+static bool add_client(int ruleset, uint64_t handled, const char *ca)
 {
-    if (!add_rule(ruleset, handled, c->state, RIGHTS_WRITE) ||
-        !add_folder_of(ruleset, handled, c->store.path, RIGHTS_WRITE) ||
-        !add_folder_of(ruleset, handled, c->store.key, RIGHTS_WRITE) ||
-        !add_rule(ruleset, handled, "/dev/urandom", RIGHTS_READ))
-        return false;
+    return add_rules(ruleset, handled, paths_of_names, COUNT_OF(paths_of_names)) &&
+           add_folder_of(ruleset, handled, ca, RIGHTS_READ);
+}
+
+static bool add_passwords(int ruleset, uint64_t handled, const struct config *c)
+{
     switch (c->password.source) {
     case CONF_SOURCE_FILE:
         return add_folder_of(ruleset, handled, c->password.file, RIGHTS_READ);
     case CONF_SOURCE_LDAP:
-        return add_rules(ruleset, handled, paths_of_names, COUNT_OF(paths_of_names)) &&
-               (c->password.ldap.ca[0] == 0 ||
-                add_folder_of(ruleset, handled, c->password.ldap.ca, RIGHTS_READ));
+        return add_client(ruleset, handled, c->password.ldap.ca);
     case CONF_SOURCE_PAM:
         return add_rules(ruleset, handled, paths_of_names, COUNT_OF(paths_of_names)) &&
                add_rules(ruleset, handled, paths_of_pam, COUNT_OF(paths_of_pam));
@@ -132,6 +132,76 @@ static bool add_warden(int ruleset, uint64_t handled, const struct config *c)
         break;
     }
     return true;
+}
+
+static int digit_of(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+/* A parameter's value up to the next one, with its %XX decoded (RFC 3986 §2.1). False: too long. */
+static bool decode_value(const char *from, char to[PATH_MAX])
+{
+    size_t n = 0;
+
+    for (; *from != 0 && *from != '&'; from++) {
+        const int high = *from == '%' ? digit_of(from[1]) : -1;
+        const int low = high >= 0 ? digit_of(from[2]) : -1;
+        if (n + 1 == PATH_MAX)
+            return false;
+        to[n++] = low >= 0 ? (char)(high * 16 + low) : *from;
+        from += low >= 0 ? 2 : 0;
+    }
+    to[n] = 0;
+    return true;
+}
+
+/* The files that a database's URL names for TLS: "…?sslmode=verify-full&sslrootcert=/path". */
+static bool add_files_of_url(int ruleset, uint64_t handled, const char *url)
+{
+    static const char *const names[] = { "sslrootcert=", "sslcert=", "sslkey=", "sslcrl=" };
+    char path[PATH_MAX];
+
+    for (const char *at = strchr(url, '?'); at != NULL; at = strchr(at, '&')) {
+        at++;
+        for (size_t i = 0; i < COUNT_OF(names); i++)
+            if (strncmp(at, names[i], strlen(names[i])) == 0 &&
+                (!decode_value(at + strlen(names[i]), path) ||
+                 !add_folder_of(ruleset, handled, path, RIGHTS_READ)))
+                return false;
+    }
+    return true;
+}
+
+static bool add_aliases(int ruleset, uint64_t handled, const struct config *c)
+{
+    const char *url = c->aliases.sql.url;
+
+    switch (c->aliases.source) {
+    case CONF_ALIASES_NONE:
+        break;
+    case CONF_ALIASES_FILE:
+        return add_folder_of(ruleset, handled, c->aliases.file, RIGHTS_READ);
+    case CONF_ALIASES_LDAP:
+        return add_client(ruleset, handled, c->aliases.ldap.ca);
+    case CONF_ALIASES_SQL:
+        if (config_sqlite_path(url) != NULL)
+            return add_folder_of(ruleset, handled, config_sqlite_path(url), RIGHTS_READ);
+        return add_client(ruleset, handled, "") && add_files_of_url(ruleset, handled, url);
+    }
+    return true;
+}
+
+static bool add_warden(int ruleset, uint64_t handled, const struct config *c)
+{
+    return add_rule(ruleset, handled, c->state, RIGHTS_WRITE) &&
+           add_folder_of(ruleset, handled, c->store.path, RIGHTS_WRITE) &&
+           add_folder_of(ruleset, handled, c->store.key, RIGHTS_WRITE) &&
+           add_rule(ruleset, handled, "/dev/urandom", RIGHTS_READ) &&
+           add_passwords(ruleset, handled, c) && add_aliases(ruleset, handled, c);
 }
 
 /* As much as this kernel can forbid. Modules of PAM may speak to services by abstract sockets. */

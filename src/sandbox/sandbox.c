@@ -48,18 +48,40 @@ static unsigned calls_of_edge(const struct config *c)
     return CALLS_BASE | CALLS_INET | (has_unix_upstream(c) ? CALLS_UNIX : 0);
 }
 
-static unsigned calls_of_warden(const struct config *c)
+/* Name services and TLS libraries load modules. */
+#define CALLS_CLIENT (CALLS_INET | CALLS_UNIX | CALLS_MODULES)
+
+static unsigned calls_of_passwords(const struct config *c)
 {
     switch (c->password.source) {
     case CONF_SOURCE_PAM:
-        return CALLS_BASE | CALLS_FILES | CALLS_INET | CALLS_UNIX | CALLS_MODULES | CALLS_FORK;
+        return CALLS_CLIENT | CALLS_FORK;
     case CONF_SOURCE_LDAP:
-        return CALLS_BASE | CALLS_FILES | CALLS_INET | CALLS_UNIX | CALLS_MODULES;
+        return CALLS_CLIENT;
     case CONF_SOURCE_UPSTREAM:
     case CONF_SOURCE_FILE:
         break;
     }
-    return CALLS_BASE | CALLS_FILES;
+    return 0;
+}
+
+static unsigned calls_of_aliases(const struct config *c)
+{
+    switch (c->aliases.source) {
+    case CONF_ALIASES_LDAP:
+        return CALLS_CLIENT;
+    case CONF_ALIASES_SQL:
+        return config_sqlite_path(c->aliases.sql.url) != NULL ? 0 : CALLS_CLIENT;
+    case CONF_ALIASES_NONE:
+    case CONF_ALIASES_FILE:
+        break;
+    }
+    return 0;
+}
+
+static unsigned calls_of_warden(const struct config *c)
+{
+    return CALLS_BASE | CALLS_FILES | calls_of_passwords(c) | calls_of_aliases(c);
 }
 
 /* PAM's module for local accounts starts a set-group-ID helper, which nobody here may. It reads the

@@ -25,7 +25,7 @@
 struct sandbox_profile;
 extern const struct sandbox_profile sandbox_edge; /* no files; TCP and DNS; no bind, no listen */
 extern const struct sandbox_profile
-    sandbox_warden; /* the state folder, what password.source needs */
+    sandbox_warden; /* the state folder; what password.source and aliases.source need */
 
 /* Closes every descriptor above the boot channel. */
 void sandbox_close_descriptors(void);

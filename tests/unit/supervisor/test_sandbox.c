@@ -85,6 +85,14 @@ static int try_write_password_file(void)
     return outcome(open(secret_file, O_WRONLY));
 }
 
+static int try_write_beside(void)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s-journal", secret_file);
+    return outcome(open(path, O_RDWR | O_CREAT, 0600));
+}
+
 static int try_socket(int domain, int type)
 {
     return outcome(socket(domain, type, 0));
@@ -222,7 +230,17 @@ static int try_thread(void)
 
 #define FILE_SOURCE "password: { source = \"file\"; file = \"%s\"; };"
 #define PAM_SOURCE  "password: { source = \"pam\"; };"
-#define UNIX_HOP    "upstreams: { mail: { imap = \"imap+clear://unix:%s/upstream\"; }; };"
+#define SOME_OWN    " policies: { default: { sender = \"own\"; }; };"
+#define ALIAS_FILE  "aliases: { source = \"file\"; file = \"%s\"; };" SOME_OWN
+#define ALIAS_LDAP                                                                                 \
+    "aliases: { source = \"ldap\"; ldap: { url = \"ldaps://127.0.0.1\"; base = \"dc=example\";"    \
+    " ca = \"%s\"; }; };" SOME_OWN
+#define ALIAS_SQL(url) "aliases: { source = \"sql\"; sql: { url = \"" url "\"; }; };" SOME_OWN
+#define ALIAS_SQLITE   ALIAS_SQL("sqlite:%s")
+#define ALIAS_PGSQL    ALIAS_SQL("postgresql://a:b@127.0.0.1/c")
+#define ALIAS_PGSQL_CA ALIAS_SQL("postgresql://a:b@127.0.0.1/c?sslmode=verify-ca&sslrootcert=%s")
+#define ALIAS_PGSQL_XX ALIAS_SQL("postgresql://a@127.0.0.1/c?sslrootcert=%%2F..%s&sslkey=/x%%zz")
+#define UNIX_HOP       "upstreams: { mail: { imap = \"imap+clear://unix:%s/upstream\"; }; };"
 
 static const struct trial {
     const char *name;
@@ -265,6 +283,24 @@ static const struct trial {
     { "by ptrace", &sandbox_warden, "", try_ptrace, KILLED },
     { "reads the password file", &sandbox_warden, FILE_SOURCE, try_read_password_file, 0 },
     { "does not write it", &sandbox_warden, FILE_SOURCE, try_write_password_file, EACCES },
+    { "reads the alias file", &sandbox_warden, ALIAS_FILE, try_read_password_file, 0 },
+    { "does not write it", &sandbox_warden, ALIAS_FILE, try_write_password_file, EACCES },
+    { "has no network for it", &sandbox_warden, ALIAS_FILE, try_inet_socket, EPERM },
+    { "reads an SQLite file of aliases", &sandbox_warden, ALIAS_SQLITE, try_read_password_file, 0 },
+    { "does not write it", &sandbox_warden, ALIAS_SQLITE, try_write_password_file, EACCES },
+    { "nor beside it", &sandbox_warden, ALIAS_SQLITE, try_write_beside, EACCES },
+    { "has no network for it", &sandbox_warden, ALIAS_SQLITE, try_inet_socket, EPERM },
+    { "reaches PostgreSQL", &sandbox_warden, ALIAS_PGSQL, try_connect, 0 },
+    { "by a Unix socket, too", &sandbox_warden, ALIAS_PGSQL, try_connect_unix, 0 },
+    { "reads no file for it", &sandbox_warden, ALIAS_PGSQL, try_read_password_file, EACCES },
+    { "but those that its URL names", &sandbox_warden, ALIAS_PGSQL_CA, try_read_password_file, 0 },
+    { "however they are written", &sandbox_warden, ALIAS_PGSQL_XX, try_read_password_file, 0 },
+    { "binds nothing", &sandbox_warden, ALIAS_PGSQL, try_bind, EPERM },
+    { "starts no process", &sandbox_warden, ALIAS_PGSQL, try_fork, EPERM },
+    { "starts no program", &sandbox_warden, ALIAS_PGSQL, try_exec, KILLED },
+    { "reaches a directory of aliases", &sandbox_warden, ALIAS_LDAP, try_connect, 0 },
+    { "reads its authorities", &sandbox_warden, ALIAS_LDAP, try_read_password_file, 0 },
+    { "reads no other file", &sandbox_warden, ALIAS_LDAP, try_open_passwd, EACCES },
     { "with PAM it has a network", &sandbox_warden, PAM_SOURCE, try_connect, 0 },
     { "but binds nothing", &sandbox_warden, PAM_SOURCE, try_bind, EPERM },
     { "copies itself", &sandbox_warden, PAM_SOURCE, try_fork, 0 },
@@ -300,9 +336,27 @@ static void own_folders(uid_t uid)
     }
 }
 
+/* The configuration with its paths; "%%" is a "%". */
+static void fill(const char *more, char *to, size_t size)
+{
+    const char *path = strstr(more, "unix:%s") != NULL ? other_folder : secret_file;
+    size_t n = 0;
+
+    for (; *more != 0 && n + 1 < size; more++) {
+        if (more[0] != '%') {
+            to[n++] = *more;
+        } else if (*++more == 's') {
+            n += (size_t)snprintf(to + n, size - n, "%s", path);
+        } else {
+            to[n++] = *more;
+        }
+    }
+    to[n] = 0;
+}
+
 static int run_trial(const struct trial *t, bool is_plain)
 {
-    char more[256];
+    char more[512];
     const pid_t pid = fork();
 
     assert_true(pid >= 0);
@@ -310,9 +364,8 @@ static int run_trial(const struct trial *t, bool is_plain)
         return wait_for(pid);
     if (is_plain)
         become_plain();
-    (void)snprintf(more, sizeof(more), t->more[0] == 'u' ? UNIX_HOP : FILE_SOURCE,
-                   t->more[0] == 'u' ? other_folder : secret_file);
-    const struct config *c = sample_config(folder, strchr(t->more, '%') != NULL ? more : t->more);
+    fill(t->more, more, sizeof(more));
+    const struct config *c = sample_config(folder, more);
     if (sandbox_enter(t->profile, c) != ERR_OK)
         _exit(NOT_ENTERED);
     _exit(t->call());
