@@ -117,12 +117,17 @@ def loopback():
     return [host for host in ("127.0.0.1", "::1") if is_free(0, host)]
 
 
+_given = set()  # nobody listens there yet, but somebody will
+
+
 def free_port(preferred=0):
-    """The preferred port when nobody has it on loopback, else one that is free there."""
+    """The preferred port when nobody has it on loopback, else one that is free there and that was
+    not given before: who asks for several may listen on them late."""
     hosts = loopback()
     port = preferred
-    while not port or not all(is_free(port, host) for host in hosts):
+    while not port or port in _given - {preferred} or not all(is_free(port, h) for h in hosts):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
+    _given.add(port)
     return port
