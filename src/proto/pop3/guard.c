@@ -64,10 +64,18 @@ static const char *judge(struct view line, enum pop3_reply *ret_reply)
     return NULL;
 }
 
-static void expect(struct guard *g, enum pop3_reply reply)
+static void expect(struct guard *g, struct view line, enum pop3_reply reply)
 {
+    g->is_quitting = view_is_equal_nocase(line, VIEW_LIT("QUIT\r\n"));
     g->expected |= (uint64_t)reply << (2 * g->outstanding);
     g->outstanding++;
+}
+
+/* Behind a QUIT nothing goes up before its reply: a server that closes with octets unread resets
+ * the connection, and the reply may be lost with it. */
+static bool is_full(const struct guard *g)
+{
+    return g->is_quitting || g->outstanding == POP3_GUARD_OUTSTANDING;
 }
 
 /* Octets of a whole line at the front of `in`, or 0. */
@@ -84,14 +92,15 @@ static struct guard_step judge_whole(struct guard *g, struct view in)
 {
     size_t n = 0, more;
 
-    while (g->outstanding < POP3_GUARD_OUTSTANDING && (more = line_octets(view_skip(in, n))) != 0) {
+    while (!is_full(g) && (more = line_octets(view_skip(in, n))) != 0) {
+        const struct view line = view_first(view_skip(in, n), more);
         enum pop3_reply reply = POP3_REPLY_OWN;
-        const char *bad = judge(view_first(view_skip(in, n), more), &reply);
+        const char *bad = judge(line, &reply);
         if (n != 0 && reply == POP3_REPLY_OWN)
             break;
         if (bad != NULL)
             return pop3_guard_end(g, bad);
-        expect(g, reply);
+        expect(g, line, reply);
         if (reply == POP3_REPLY_OWN)
             return put(more, VIEW_NONE);
         n += more;
@@ -117,7 +126,7 @@ static struct guard_step collect(struct guard *g, struct view in)
     const char *bad = judge(buf_view(&g->line), &reply);
     if (bad != NULL)
         return pop3_guard_end(g, bad);
-    expect(g, reply);
+    expect(g, buf_view(&g->line), reply);
     g->is_line_spent = true;
     return put(n, reply == POP3_REPLY_OWN ? VIEW_NONE : buf_view(&g->line));
 }
@@ -129,7 +138,9 @@ static struct guard_step client(struct guard *g, struct view in)
         return pop3_guard_end(g, g->reason);
     if (in.n == 0)
         return (struct guard_step){ .kind = GUARD_MORE };
-    if (g->outstanding == POP3_GUARD_OUTSTANDING)
+    if (g->outstanding == 0)
+        g->is_quitting = false;
+    if (is_full(g))
         return (struct guard_step){ .kind = GUARD_HOLD };
     return g->line.n == 0 && line_octets(in) != 0 ? judge_whole(g, in) : collect(g, in);
 }
