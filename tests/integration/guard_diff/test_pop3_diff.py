@@ -211,7 +211,8 @@ def judge(given, status, reason, sent, answered, seen):
         rest = taken[1]
     has_quit = [c.upper() for c in commands[:len(replies)]].count(b"QUIT\r\n")
     if rest or (len(replies) < len(commands) and not has_quit):
-        return f"{status} {reason}: {len(replies)} replies to {commands}, and {rest[:200]}, {answered[-200:]}"
+        return (f"{status} {reason}: {len(replies)} replies to {commands}, and {rest[:200]}, "
+                f"{answered[-200:]}")
     if status != "clean" and not has_quit:
         return f"{status} {reason}: {commands}, {answered[-300:]}"
     if reason.startswith(("unasked", "upstream", "no-memory")):
