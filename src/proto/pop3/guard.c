@@ -155,10 +155,13 @@ static struct guard_step server(struct guard *g, struct view in)
     return pop3_guard_server_step(g, in);
 }
 
-/* In the middle of a reply a word would become part of it. */
+/* In the middle of a reply a word would become part of it, and behind the upstream's last word it
+ * would be one too many. */
 static void bye(struct guard *g, const char *text, struct buf *out)
 {
-    if (g->server == POP3_GUARD_START)
+    const bool is_unheard = g->server == POP3_GUARD_STATUS && g->octets == 0 && !g->is_parting;
+
+    if (g->server == POP3_GUARD_START || is_unheard)
         buf_printf(out, "-ERR [SYS/TEMP] %s\r\n", text);
 }
 

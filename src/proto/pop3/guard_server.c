@@ -35,6 +35,10 @@ static void end_status(struct guard *g)
     const enum pop3_reply reply = next_reply(g);
 
     g->octets = 0;
+    if (g->is_parting) {
+        (void)pop3_guard_end(g, "upstream-parted");
+        return;
+    }
     if (!g->is_ok || reply == POP3_REPLY_LINE) {
         end_reply(g);
     } else if (reply == POP3_REPLY_CAPA) {
@@ -78,12 +82,18 @@ static size_t status_step(struct guard *g, struct view in)
     return in.n;
 }
 
+/* What nobody asked for is an upstream's last word (a timeout, a shutdown) or a lie. */
 static void start_status(struct guard *g, uint8_t c)
 {
-    if (g->outstanding == 0)
+    const bool is_asked = g->outstanding != 0;
+
+    if (!is_asked && c != '-') {
         (void)pop3_guard_end(g, "unasked-reply");
+        return;
+    }
     g->server = POP3_GUARD_STATUS;
     g->is_ok = c == '+';
+    g->is_parting = !is_asked;
     g->octets = 0;
 }
 

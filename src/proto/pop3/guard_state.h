@@ -26,6 +26,7 @@ struct guard {
     uint8_t server;         /* enum pop3_guard_server */
     uint8_t end;            /* octets of CRLF "." CRLF that a text ends in so far */
     bool is_ok : 1;         /* STATUS: it begins with '+' */
+    bool is_parting : 1;    /* STATUS: nobody has asked for it */
     bool is_cr : 1;         /* STATUS: the last octet was CR */
     bool is_quitting : 1;   /* QUIT went up, and its reply is to come */
     bool is_line_spent : 1; /* `line` was handed out by the last step: empty it */

@@ -140,6 +140,8 @@ static void test_nonsense(void **state)
         { "* OK\r\n", "", "upstream-nonsense" },
         { "+OK\t1\r\n", "+OK", "upstream-nonsense" },
         { "+OK 1 2\r\n.\r\n", "+OK 1 2\r\n", "unasked-reply" },
+        { "+OK 1 2\r\n-ERR a\r\n+OK\r\n", "+OK 1 2\r\n-ERR a\r\n", "upstream-parted" },
+        { "+OK 1 2\r\n-OK\r\n", "+OK 1 2\r\n-", "upstream-nonsense" },
         { "+OK 1 2\r\n", "+OK 1 2\r\n", NULL },
         { "-ERR\r\n", "-ERR\r\n", NULL },
         { "+OK \xff\x01\r\n", "+OK \xff\x01\r\n", NULL },
