@@ -10,6 +10,7 @@ static const char *begin_line(struct guard *g, uint8_t octet)
     const bool is_data = sieve_response_is_data(octet);
 
     g->is_line_held = false;
+    g->response.is_listing = g->outstanding != 0 && sieve_guard_awaited(g) == GUARD_ANSWER_LIST;
     if (g->is_bye)
         return "upstream-after-bye";
     if (octet == 'B' || octet == 'b') /* BYE comes at any time */

@@ -13,11 +13,13 @@
  *
  * What servers do when they refuse a command at its script, so that the client's octets are still
  * that literal's for us: Dovecot 2.3 (sieve_max_script_size, quotas, a bad name) says NO as soon as
- * it has read the literal's size, Cyrus 3.6 (sieve_maxscriptsize) when the line has ended; both
- * swallow the octets and the rest of the line. That holds because nothing else can be wrong with
- * the line: behind a name that they do not take, both throw away the rest of the line only, and
- * read the script as commands. Should another server do so for the script's size, the first octets
- * are past mending; from its NO on it gets spaces in place of the script's. */
+ * it has read the literal's size, Cyrus 3.6 (sieve_maxscriptsize) when it has read its octets; both
+ * swallow these and the rest of the line. That holds because nothing else can be wrong with the
+ * line: behind a name that is not UTF-8 (Dovecot) or not ASCII between its quotes (Cyrus) they
+ * throw away one line only, and read the script as commands. Should another server do so for the
+ * script's size, its first octets are past mending; from the NO on it gets spaces in place of the
+ * others.
+ */
 #ifndef POSTERN_PROTO_SIEVE_GUARD_STATE_H
 #define POSTERN_PROTO_SIEVE_GUARD_STATE_H
 

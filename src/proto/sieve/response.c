@@ -12,6 +12,7 @@ enum state {
     STATE_ATOM,
     STATE_QUOTED,
     STATE_ESCAPE,
+    STATE_LAST,    /* in a quoted string that is the last of its line */
     STATE_SIZE,    /* behind "{" */
     STATE_MARK,    /* behind "}" */
     STATE_MARK_CR, /* behind its CR */
@@ -36,13 +37,18 @@ static bool to(struct sieve_response *r, enum state state)
     return true;
 }
 
+/* Behind the quoted text of a status, or a quoted script's name in a list, comes no other string.
+ * Such a line is taken up to its CRLF, since Cyrus 3.6 writes names there with their own quotes and
+ * backslashes as they are. */
 static bool begin_string(struct sieve_response *r, uint8_t octet)
 {
+    const bool is_last = r->depth == 0 && (!r->is_data || r->is_listing);
+
     if (r->depth == 0)
         r->items++;
     r->left = 0;
     r->has_digits = false;
-    return to(r, octet == '"' ? STATE_QUOTED : STATE_SIZE);
+    return to(r, octet != '"' ? STATE_SIZE : is_last ? STATE_LAST : STATE_QUOTED);
 }
 
 static bool end_word(struct sieve_response *r)
@@ -73,7 +79,8 @@ static bool word_octet(struct sieve_response *r, uint8_t octet)
 
 static bool start_octet(struct sieve_response *r, uint8_t octet)
 {
-    *r = (struct sieve_response){ .is_data = sieve_response_is_data(octet) };
+    *r = (struct sieve_response){ .is_data = sieve_response_is_data(octet),
+                                  .is_listing = r->is_listing };
     if (r->is_data)
         return begin_string(r, octet);
     return to(r, STATE_WORD) && octet != ' ' && octet != '\r' && word_octet(r, octet);
@@ -115,8 +122,12 @@ static bool behind_octet(struct sieve_response *r, uint8_t octet)
 
 static bool quoted_octet(struct sieve_response *r, uint8_t octet)
 {
+    if (r->state == STATE_LAST && octet == '\r')
+        return to(r, STATE_END);
     if (octet == 0 || octet == '\r' || octet == '\n')
         return false;
+    if (r->state == STATE_LAST)
+        return true;
     if (r->state == STATE_ESCAPE)
         return to(r, STATE_QUOTED);
     return to(r, octet == '"' ? STATE_BEHIND : octet == '\\' ? STATE_ESCAPE : STATE_QUOTED);
@@ -152,6 +163,7 @@ static bool take_octet(struct sieve_response *r, uint8_t octet)
         return behind_octet(r, octet);
     case STATE_QUOTED:
     case STATE_ESCAPE:
+    case STATE_LAST:
         return quoted_octet(r, octet);
     case STATE_SIZE:
         return size_octet(r, octet);

@@ -26,7 +26,8 @@ struct sieve_response {
     uint8_t
         items; /* of the line so far: strings and atoms of data; the code and text of a status */
     uint8_t word_n;
-    uint8_t status; /* enum sieve_status; of the line so far, or of the last one */
+    uint8_t status;  /* enum sieve_status; of the line so far, or of the last one */
+    bool is_listing; /* the caller's: lines of data are those of LISTSCRIPTS */
     bool is_data;
     bool has_digits;
     bool has_code;
