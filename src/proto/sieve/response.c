@@ -71,7 +71,8 @@ static bool word_octet(struct sieve_response *r, uint8_t octet)
 {
     if (octet == ' ' || octet == '\r')
         return end_word(r) && to(r, octet == ' ' ? STATE_ITEM : STATE_END);
-    if (r->word_n == sizeof(r->word))
+    const uint8_t capital = octet & 0xdf;
+    if (r->word_n == sizeof(r->word) || capital < 'A' || capital > 'Z')
         return false;
     r->word[r->word_n++] = (char)octet;
     return true;
@@ -83,7 +84,7 @@ static bool start_octet(struct sieve_response *r, uint8_t octet)
                                   .is_listing = r->is_listing };
     if (r->is_data)
         return begin_string(r, octet);
-    return to(r, STATE_WORD) && octet != ' ' && octet != '\r' && word_octet(r, octet);
+    return to(r, STATE_WORD) && word_octet(r, octet);
 }
 
 /* data = string [SP (string / atom)]; status = word [SP "(" code ")"] [SP string] */
