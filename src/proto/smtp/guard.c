@@ -1,5 +1,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
+#include "proto/smtp/capability.h"
 #include "proto/smtp/guard_state.h"
 #include "proto/smtp/smtp.h"
 
@@ -37,15 +38,11 @@ struct guard_step smtp_guard_end(struct guard *g, const char *reason, const char
 
 /* ---- life ----------------------------------------------------------------------------- */
 
-static bool has_word(struct view lines, struct view word)
+static bool has_keyword(struct view lines, struct view keyword)
 {
-    while (lines.n > 0) {
-        struct view line = view_first(lines, view_find(lines, '\n'));
-        lines = view_skip(lines, line.n + 1);
-        line = view_first(line, view_find(line, '\r'));
-        if (view_is_equal_nocase(view_first(line, view_find(line, ' ')), word))
+    while (lines.n > 0)
+        if (view_is_equal_nocase(smtp_capability_keyword(smtp_capability_take(&lines)), keyword))
             return true;
-    }
     return false;
 }
 
@@ -65,7 +62,7 @@ static struct guard *create(const struct guard_conf *conf)
 
     if (g == NULL)
         return NULL;
-    g->has_chunking = has_word(conf->capabilities, VIEW_LIT("CHUNKING"));
+    g->has_chunking = has_keyword(conf->capabilities, VIEW_LIT("CHUNKING"));
     g->is_chunking = g->has_chunking;
     g->is_normalised = conf->is_newline_normalised;
     buf_init(&g->line, LIMIT_SMTP_GUARD_LINE);

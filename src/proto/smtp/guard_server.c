@@ -117,21 +117,16 @@ static void end_line(struct guard *g, struct view line)
 
 /* ---- the reply to EHLO ---------------------------------------------------------------- */
 
-static bool is_word(struct view line, struct view word)
-{
-    return view_is_equal_nocase(view_first(line, view_find(line, ' ')), word);
-}
-
 /* Looks at the line at reply_at, which is whole: keeps it or takes it away. */
 static void filter(struct guard *g)
 {
     const struct view line = view_skip(buf_view(&g->reply), g->reply_at);
-    const struct view keyword = view_skip(view_first(line, line.n - 2), CODE_OCTETS + 1);
-    const bool is_chunking = is_word(keyword, VIEW_LIT("CHUNKING"));
+    const struct view offer = view_skip(view_first(line, line.n - 2), CODE_OCTETS + 1);
+    const struct view keyword = smtp_capability_keyword(offer);
+    const bool is_chunking = view_is_equal_nocase(keyword, VIEW_LIT("CHUNKING"));
+    const bool is_of_chunks = is_chunking || view_is_equal_nocase(keyword, VIEW_LIT("BINARYMIME"));
 
-    if (g->reply_at > 0 &&
-        ((!g->has_chunking && (is_chunking || is_word(keyword, VIEW_LIT("BINARYMIME")))) ||
-         !smtp_capability_passes(keyword))) {
+    if (g->reply_at > 0 && ((is_of_chunks && !g->has_chunking) || !smtp_capability_passes(offer))) {
         g->reply.n = g->reply_at;
         return;
     }
