@@ -7,7 +7,7 @@ import time
 import pytest
 
 from dialect import ALL, by_name
-from support.wire import Closed
+from support.wire import Closed, untrusting
 
 EACH = pytest.mark.parametrize("dialect", ALL, ids=by_name)
 
@@ -110,8 +110,7 @@ def test_a_browser_that_posts_commands_gets_no_further(whole, dialect, context):
 @EACH
 @pytest.mark.parametrize("alpn", [["http/1.1"], ["h2", "http/1.1"], ["ftp"], ["xmpp-client"]])
 def test_alpn_of_another_protocol_ends_the_handshake(whole, dialect, alpn):
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = untrusting()
     context.set_alpn_protocols(alpn)
     with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
         if dialect.implicit:
@@ -127,8 +126,7 @@ def test_alpn_of_another_protocol_ends_the_handshake(whole, dialect, alpn):
 @pytest.mark.parametrize("dialect", [d for d in ALL if d.name != "submission"], ids=by_name)
 def test_alpn_of_the_protocol_is_answered(whole, dialect):
     name = {"imap": "imap", "pop3": "pop3", "sieve": "managesieve"}[dialect.name]
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = untrusting()
     context.set_alpn_protocols(["h2", name])
     with whole.connect(dialect.clear) as wire:
         dialect.secure(wire, context)

@@ -30,7 +30,7 @@ struct pki_kind {
 
 static inline FILE *pki_open(const char *name)
 {
-    char path[128];
+    char path[2200];
 
     assert_true(pki_count < PKI_FILES_MAX);
     (void)snprintf(pki_names[pki_count++], sizeof(pki_names[0]), "%s", name);
@@ -110,7 +110,7 @@ static inline void pki_write(const char *name, const struct pki_kind *k)
 
 static inline int pki_tear_down(void **state)
 {
-    char path[128];
+    char path[2200];
 
     (void)state;
     for (size_t i = 0; i < pki_count; i++) {
