@@ -20,6 +20,16 @@ static void check_readable(const struct config *c, struct report *r, const char 
                        strerror(errno));
 }
 
+/* Of what SQLite opens; another database is asked when it is needed. */
+static void check_database(const struct config *c, struct report *r)
+{
+    static const char scheme[] = "sqlite:";
+    const char *url = c->aliases.sql.url;
+
+    if (strncmp(url, scheme, sizeof(scheme) - 1) == 0)
+        check_readable(c, r, "aliases.sql.url", url + sizeof(scheme) - 1);
+}
+
 static void check_user(const struct config *c, struct report *r, const char *path, const char *user)
 {
     if (user[0] == 0 || strspn(user, "0123456789") == strlen(user))
@@ -42,6 +52,7 @@ size_t config_check_files(const struct config *c, struct config_error *errors, s
     check_ca(c, &r, "aliases.ldap.ca", c->aliases.ldap.ca);
     check_readable(c, &r, "password.file", c->password.file);
     check_readable(c, &r, "aliases.file", c->aliases.file);
+    check_database(c, &r);
     check_user(c, &r, "users.edge", c->users.edge);
     check_user(c, &r, "users.warden", c->users.warden);
     return r.n;

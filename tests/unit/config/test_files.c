@@ -52,6 +52,14 @@ static const struct pki_case files[] = {
       "aliases: { source = \"ldap\"; ldap: { url = \"ldaps://h\"; base = \"dc=org\"; ca = "
       "\"/nonexistent\"; }; };",
       "aliases.ldap.ca: /nonexistent: No such file", 1 },
+    { GOOD,
+      "policies: { default: { sender = \"own\"; }; };\n"
+      "aliases: { source = \"sql\"; sql: { url = \"sqlite:/nonexistent\"; }; };",
+      "aliases.sql.url: /nonexistent: No such file", 1 },
+    { GOOD,
+      "policies: { default: { sender = \"own\"; }; };\n"
+      "aliases: { source = \"sql\"; sql: { url = \"postgresql://h/nonexistent\"; }; };",
+      NULL, 0 },
 };
 
 static void test_files(void **state)
