@@ -6,7 +6,8 @@
 #include "base/secret.h"
 #include "net/pool.h"
 
-#define TURN_MAX 16 /* reads of one pipe in one turn of the loop, so that others get theirs */
+#define TURN_MAX  16   /* reads of one pipe in one turn of the loop, so that others get theirs */
+#define STEPS_MAX 1024 /* steps of the guard likewise: a flood of short commands is all steps */
 /* The most that a guard puts at once: IMAP's, that of the others is far less. */
 #define PUT_MAX    (LIMIT_IMAP_GUARD_LINE + LIMIT_IMAP_CAPABILITY)
 #define LABEL_LOOK 32 /* runs after which no client tells its name any more */
@@ -145,14 +146,16 @@ static enum progress read_in(struct session *s, struct pipe *p, struct stream *f
     return PROGRESS_IDLE;
 }
 
+/* `steps` are those that are left of this turn. */
 static enum progress pipe_run(struct session *s, struct pipe *p, struct stream *from,
-                              struct stream *to)
+                              struct stream *to, unsigned *steps)
 {
-    for (int turn = 0; turn < TURN_MAX;) {
+    for (int turn = 0; turn < TURN_MAX && *steps != 0;) {
         if (!write_out(s, p, to))
             return s->state == SESSION_RELAY ? PROGRESS_IDLE : PROGRESS_OVER;
         if (judge(s, p)) {
             p->is_moving = true;
+            (*steps)--;
             continue;
         }
         if (s->state != SESSION_RELAY)
@@ -237,16 +240,17 @@ void relay_run(struct session *s)
 {
     struct relay *r = s->relay;
     struct stream *server = &s->upstream->stream;
+    unsigned steps = STEPS_MAX;
     enum progress up, down;
 
     do {
-        up = pipe_run(s, &r->up, &s->client, server);
+        up = pipe_run(s, &r->up, &s->client, server, &steps);
         if (up == PROGRESS_OVER)
             return;
         look_for_label(s);
         /* The guard may have words of its own for the client: this runs without new octets too. */
         r->down.is_moving = false;
-        down = pipe_run(s, &r->down, server, &s->client);
+        down = pipe_run(s, &r->down, server, &s->client, &steps);
         if (down == PROGRESS_OVER)
             return;
     } while (r->up.is_held && r->down.is_moving && down != PROGRESS_MORE);
