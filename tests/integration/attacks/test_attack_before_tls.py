@@ -14,7 +14,7 @@ EACH = pytest.mark.parametrize("dialect", ALL, ids=by_name)
 
 @EACH
 def test_plaintext_credentials_are_refused_unseen(whole, dialect):
-    """Right, wrong and malformed credentials: the same octets, at once, and nobody hears of them."""
+    """Right, wrong and malformed credentials: the same octets, at once, and nobody hears."""
     account = whole.account()
     count = len(whole.events(account.user))
     said = []
@@ -64,7 +64,8 @@ REQUESTS = [verb + b" /secret-word HTTP/1.1\r\nHost: localhost\r\nCookie: secret
             for verb in (b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"PATCH")]
 REQUESTS += [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
 OTHERS = [b"SSH-2.0-OpenSSH_9.2p1\r\n", b"USER anonymous\r\nPASV\r\nRETR secret-word\r\n",
-          b"\x16\x03\x01\x00\x05hello", b"JRMI\x00\x02K", b"\x00\x00\x00\x2f\xffSMB", b"\xff\xfb\x01"]
+          b"\x16\x03\x01\x00\x05hello", b"JRMI\x00\x02K", b"\x00\x00\x00\x2f\xffSMB",
+          b"\xff\xfb\x01"]
 
 
 def talk(gate, dialect, context, request, within_s=2):

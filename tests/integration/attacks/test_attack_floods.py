@@ -47,7 +47,7 @@ def drain(wire, stop):
 
 @EACH
 def test_100000_bad_commands_before_login(whole, watch, dialect, context, request):
-    """A connection is ended after a few; so many connections as it takes for 2,000, then one flood."""
+    """A connection is ended after a few: 30 of them, then one flood."""
     bad = {"imap": b"a NONSENSE\r\n"}.get(dialect.name, b"NONSENSE\r\n")
     with watch:
         answered = 0
@@ -194,7 +194,7 @@ def test_octet_by_octet(whole, watch, dialect, context, request):
 
 
 def test_an_endless_message_is_not_kept(whole, watch, context, request):
-    """64 MiB in one line of a message, then in a header of base64: passed on, or refused, not kept."""
+    """64 MiB in one header of base64: passed on, or refused, not kept."""
     account = whole.account()
     user = account.user.encode()
     with watch, SUBMISSION.opened(whole, account, context) as wire:

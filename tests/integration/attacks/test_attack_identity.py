@@ -1,4 +1,4 @@
-"""An ordinary user who has signed in must stay who he is: every spelling of a change of identity."""
+"""Who has signed in must stay who he is: every spelling of a change of identity."""
 
 import base64
 import re

@@ -15,7 +15,8 @@ from support.wire import Wire
 ENDS = [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r\n.\n", b"\r\n\0.\r\n",
         b"\r\n.\0\r\n", b"\n\n.\n", b"\r\n.\r\r\n", b"\n.\r", b"\r\r\n.\r\n\r", b"\r\n. \r\n",
         b"\r\n.\t\r\n", b"\r\n\r.\r\n", b"\x0b.\x0b", b"\r\n.\x85\n", b"\xe2\x80\xa8.\xe2\x80\xa8"]
-FORGED = b"MAIL FROM:<ceo@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\nSubject: forged\r\n\r\nforged\r\n.\r\n"
+FORGED = (b"MAIL FROM:<ceo@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\n"
+          b"Subject: forged\r\n\r\nforged\r\n.\r\n")
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +140,8 @@ def test_every_short_string_around_a_dot(gate, lax, dovecot, context):
     if gate.way == "normalise":
         return  # the unit test holds all of them to the model of a receiver
     account, victim = gate.account(), gate.fresh_user()
-    strings = [b"".join(s) for n in (3, 4) for s in itertools.product((b"\r", b"\n", b"."), repeat=n)
-               if b"." in s and b"\r\n.\r\n" not in b"".join(s)]
+    products = (s for n in (3, 4) for s in itertools.product((b"\r", b"\n", b"."), repeat=n))
+    strings = [b"".join(s) for s in products if b"." in s]
     sent = 0
     wire = None
     for string in strings:
@@ -149,7 +150,8 @@ def test_every_short_string_around_a_dot(gate, lax, dovecot, context):
             account.user.encode(), victim.user.encode()))
         for _ in range(3):
             SUBMISSION.reply(wire)
-        wire.send(b"Subject: honest\r\n\r\nx" + string + b"MAIL FROM:<ceo@example.org>\r\n\r\n.\r\n")
+        wire.send(b"Subject: honest\r\n\r\nx" + string
+                  + b"MAIL FROM:<ceo@example.org>\r\n\r\n.\r\n")
         said = SUBMISSION.reply(wire)[-1]
         sent += said.startswith(b"250")
         if not said.startswith(b"250"):
