@@ -66,7 +66,7 @@ struct view sieve_command_string(const struct sieve_command *c, size_t i)
 
 struct view sieve_command_name(const struct sieve_command *c)
 {
-    return c->name_n > SIEVE_WORD ? VIEW_NONE : view_of(c->name, c->name_n);
+    return view_first(view_of(c->name, c->name_n), SIEVE_WORD);
 }
 
 /* ---- what is wrong -------------------------------------------------------------------- */
@@ -220,8 +220,8 @@ static void word_octet(struct sieve_command *c, uint8_t octet)
             c->name[c->name_n] = (char)(is_small ? octet - 'a' + 'A' : octet);
         if (c->name_n <= SIEVE_WORD)
             c->name_n++;
-    } else if (c->name_n == 0) {
-        skip(c, octet, octet == '\r' ? "empty-line" : "leading-space");
+    } else if (c->name_n == 0 && (octet == ' ' || octet == '\r')) {
+        skip(c, octet, octet == ' ' ? "leading-space" : "empty-line");
     } else if (octet == ' ' || octet == '\r') {
         end_word(c, octet);
     } else {

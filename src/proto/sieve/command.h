@@ -12,7 +12,7 @@
 #include "base/buf.h"
 
 #define SIEVE_ARGUMENTS 2
-#define SIEVE_WORD      16 /* longer words are none of ours; the longest known is UNAUTHENTICATE */
+#define SIEVE_WORD      16 /* octets kept of a word: more than any has, so that none is mistaken */
 
 enum sieve_argument {
     ARGUMENT_NONE = 0,
@@ -60,7 +60,7 @@ struct sieve_command {
     uint8_t argument_count, name_n;
     bool has_digits;
     bool is_wrong;         /* not what the word takes, or no command at all */
-    char name[SIEVE_WORD]; /* the word as it came, in capitals; name_n > SIEVE_WORD: another */
+    char name[SIEVE_WORD]; /* the word as it came, in capitals; name_n > SIEVE_WORD: longer */
 };
 
 /* `c` needs no other initialisation; conf is borrowed. */
@@ -77,7 +77,7 @@ MUST_USE enum sieve_command_kind sieve_command_take(struct sieve_command *c, str
 bool sieve_command_is_begun(const struct sieve_command *c);
 /* The i-th argument, decoded; views `strings`. */
 struct view sieve_command_string(const struct sieve_command *c, size_t i);
-/* The word as the client sent it, in capitals; empty: none, or longer than any. */
+/* The word as the client sent it, in capitals, or its beginning where it is longer than any. */
 struct view sieve_command_name(const struct sieve_command *c);
 
 #endif

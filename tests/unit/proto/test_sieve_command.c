@@ -58,7 +58,7 @@ static const struct row rows[] = {
       "?OTHER NOOP()", "?OTHER NOOP()" },
     { "unknown with an empty literal", "OTHER {0+}\r\n {0+}\r\n\r\nBARE\r\n", "?OTHER BARE()",
       "?OTHER BARE()" },
-    { "a longer word", "BAREBAREBAREBAREBARE\r\n", "?", "?" },
+    { "a longer word", "BAREBAREBAREBAREBARE\r\n", "?BAREBAREBAREBARE", "?BAREBAREBAREBARE" },
     { "a word with another before it", "1BARE\r\n", "?1BARE", "?1BARE" },
     { "unknown, literals at their bound",
       "OTHER {40+}\r\n0123456789012345678901234567890123456789"
@@ -84,8 +84,8 @@ static const struct row rows[] = {
 
     { "empty line", "\r\nBARE\r\n", "!empty-line", "wrong BARE()" },
     { "leading space", " BARE\r\nBARE\r\n", "!leading-space", "wrong BARE()" },
-    { "leading tab", "\tBARE\r\nBARE\r\n", "!bad-octet", "wrong BARE()" },
-    { "leading quote", "\"BARE\"\r\nBARE\r\n", "!bad-octet", "wrong BARE()" },
+    { "leading tab", "\tBARE\r\n", "!bad-octet", "!bad-octet" },
+    { "leading quote", "\"BARE\"\r\n", "!bad-octet", "!bad-octet" },
     { "trailing space", "BARE \r\nBARE\r\n", "!trailing-space", "wrong BARE()" },
     { "trailing space behind a string", "NOOP \"a\" \r\nBARE\r\n", "!trailing-space",
       "wrong BARE()" },
