@@ -195,9 +195,9 @@ static enum err ask(struct alias_pgsql *p, const char *account, struct alias_ans
 
     if (p->conn != NULL) {
         e = run(p, p->query, account, true, a);
-        if (e == ERR_OK || PQstatus(p->conn) == CONNECTION_OK)
+        if (e == ERR_OK)
             return e;
-        /* It was lost while nobody looked, as after the server's restart. */
+        /* It may have been lost while nobody looked, as after the server's restart. */
         hang_up(p);
         a->out->n = before;
         a->skipped = 0;

@@ -1,4 +1,8 @@
-"""A private OpenLDAP server on loopback: TLS by our CA, one entry per user, simple binds."""
+"""A private OpenLDAP server on loopback: TLS by our CA, one entry per user, simple binds.
+
+Addresses of a user are values of proxyAddresses, as Active Directory has them, and are shown to
+who has bound only.
+"""
 
 import os
 import pwd
@@ -11,6 +15,9 @@ include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
+attributetype ( 1.2.840.113556.1.2.210 NAME 'proxyAddresses' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
+objectclass ( 2.25.1 NAME 'mailRecipient' SUP top AUXILIARY MAY proxyAddresses )
 pidfile {folder}/slapd.pid
 TLSCertificateFile {certificate}
 TLSCertificateKeyFile {key}
@@ -20,6 +27,7 @@ suffix "dc=example,dc=org"
 rootdn "cn=admin,dc=example,dc=org"
 directory {folder}/db
 access to attrs=userPassword by anonymous auth by * none
+access to attrs=proxyAddresses by users read by * none
 access to * by * read
 """
 
@@ -39,21 +47,23 @@ ou: people
 PERSON = """\
 dn: uid={uid},ou=people,dc=example,dc=org
 objectClass: inetOrgPerson
+objectClass: mailRecipient
 uid: {uid}
 cn: {uid}
 sn: {uid}
 userPassword: {password}
-
+{more}
 """
 
 
 class Slapd:
-    """One slapd below `folder` for `users` (local part to password)."""
+    """One slapd below `folder` for `users` (local part to password) and their `addresses`."""
 
-    def __init__(self, folder, authority, users):
+    def __init__(self, folder, authority, users, addresses=None):
         self.folder = os.path.abspath(folder)
         self.authority = authority
         self.users = dict(users)
+        self.addresses = addresses or {}
         self.ports = {"ldap": free_port(), "ldaps": free_port()}
         self.child = None
 
@@ -69,12 +79,15 @@ class Slapd:
                                   ca=self.authority.certificate))
         entries = os.path.join(self.folder, "entries.ldif")
         with open(entries, "w", encoding="ascii") as f:
-            f.write(ROOT + "".join(PERSON.format(uid=u, password=p)
-                                   for u, p in self.users.items()))
+            f.write(ROOT + "".join(self._person(u, p) for u, p in self.users.items()))
         run(["slapadd", "-f", config, "-l", entries])
         owner = pwd.getpwnam("openldap")
         run(["chown", "-R", f"{owner.pw_uid}:{owner.pw_gid}", self.folder])
         return config
+
+    def _person(self, uid, password):
+        more = "".join(f"proxyAddresses: {a}\n" for a in self.addresses.get(uid, ()))
+        return PERSON.format(uid=uid, password=password, more=more)
 
     def start(self):
         config = self._write() if self.child is None else os.path.join(self.folder, "slapd.conf")
