@@ -13,7 +13,8 @@ static const struct option_row options[OPTION_COUNT] = {
     [OPTION_HELP] = { "--help", "-h", NULL, "Print this help." },
     [OPTION_LABEL] = { "--label", NULL, "TEXT", "What its owner calls the device; needed." },
     [OPTION_PROTOCOLS] = { "--protocols", NULL, "LIST",
-                           "The protocols that it opens, such as \"imap\"; all if not given." },
+                           "The protocols that it opens, such as \"imap,submission\"; all if not "
+                           "given." },
     [OPTION_EXPIRES] = { "--expires", NULL, "WHEN",
                          "When it ends: \"90d\", or a date such as 2030-12-31; never if not "
                          "given." },

@@ -59,18 +59,20 @@ static void test_right(void **state)
 static void test_values(void **state)
 {
     char a0[] = "app-password", a1[] = "add", a2[] = "anna", a3[] = "--label", a4[] = "my phone",
-         a5[] = "-c/etc/x", a6[] = "--expires=90d", a7[] = "--no-check";
-    char *argv[] = { a0, a1, a2, a3, a4, a5, a6, a7 };
+         a5[] = "-c/etc/x", a6[] = "--expires=90d", a7[] = "--no-check",
+         a8[] = "--sender=printer@example.org";
+    char *argv[] = { a0, a1, a2, a3, a4, a5, a6, a7, a8 };
     struct invocation i;
     int status = -1;
 
     (void)state;
-    assert_true(command_parse(8, argv, &i, &status));
+    assert_true(command_parse(9, argv, &i, &status));
     assert_string_equal(i.operand, "anna");
     assert_string_equal(i.values[OPTION_LABEL], "my phone");
     assert_string_equal(i.values[OPTION_CONFIG], "/etc/x");
     assert_string_equal(i.values[OPTION_EXPIRES], "90d");
     assert_string_equal(i.values[OPTION_NO_CHECK], "");
+    assert_string_equal(i.values[OPTION_SENDER], "printer@example.org");
     assert_null(i.values[OPTION_NETWORK]);
     assert_null(i.values[OPTION_JSON]);
 }
