@@ -31,10 +31,14 @@ static char folder[] = "/tmp/postern-fuzz-XXXXXX";
 
 static const char config_text[] =
     "state = \"/x\"; domain = \"example.org\"; tls: { certificate = \"/c\"; key = \"/k\"; };\n"
-    "gates: { imaps: { protocol = \"imap\"; listen = \"127.0.0.1:993\"; }; };\n"
+    "gates: { imaps: { protocol = \"imap\"; listen = \"127.0.0.1:993\"; };\n"
+    "         pop3s: { protocol = \"pop3\"; listen = \"127.0.0.1:995\"; };\n"
+    "         submissions: { protocol = \"submission\"; listen = \"127.0.0.1:465\"; }; };\n"
     "portal: { url = \"https://mail.example.org\"; }; edges: { sessions = 8; };\n"
-    "upstreams: { mail: { imap = \"imaps://10.0.0.5\"; }; };\n"
-    "policies: { seen: { accounts = [ \"*@seen.test\" ]; mode = \"observe\"; };\n"
+    "upstreams: { mail: { imap = \"imaps://10.0.0.5\"; pop3 = \"pop3s://10.0.0.5\";\n"
+    "                      submission = \"submissions://10.0.0.5\"; }; };\n"
+    "policies: { own: { accounts = [ \"*@example.org\" ]; sender = \"own\"; };\n"
+    "            seen: { accounts = [ \"*@seen.test\" ]; mode = \"observe\"; };\n"
     "            near: { accounts = [ \"*@near.test\" ]; bind = \"network\"; sessions = 2; }; };\n";
 
 static int64_t wall(void)
@@ -108,6 +112,18 @@ static void open_warden(void)
     fill_store();
 }
 
+/* Over submission those of example.org are held to themselves; nobody else is, to anything. */
+static void check_senders(const struct session *s, const struct wire_verdict *v)
+{
+    static const char domain[] = "@example.org";
+    const size_t n = sizeof(domain) - 1;
+    const bool is_of_it =
+        v->account.n > n && memcmp(v->account.p + v->account.n - n, domain, n) == 0;
+
+    CHECK(v->is_sender_held == (s->protocol == 3 && is_of_it));
+    CHECK(view_is_equal(v->senders, v->is_sender_held ? v->account : VIEW_NONE));
+}
+
 static void on_send(struct link *l, enum wire_number number, const void *message)
 {
     AUTO_BUF(frame, LIMIT_FRAME);
@@ -118,11 +134,14 @@ static void on_send(struct link *l, enum wire_number number, const void *message
         return;
     const struct session *s = registry_find(w.registry, v->session);
     CHECK(v->verdict <= VERDICT_ALLOW && v->answer <= WIRE_ANSWER_STALE);
-    if (v->verdict == VERDICT_ALLOW)
-        CHECK(s != NULL && s->holder == &l->holder && s->state == SESSION_PENDING &&
-              v->upstream_secret.n != 0);
-    else
+    if (v->verdict != VERDICT_ALLOW) {
         CHECK(v->account.n == 0 && v->upstream_secret.n == 0 && v->upstream_user.n == 0);
+        CHECK(!v->is_sender_held && v->senders.n == 0);
+        return;
+    }
+    CHECK(s != NULL && s->holder == &l->holder && s->state == SESSION_PENDING &&
+          v->upstream_secret.n != 0);
+    check_senders(s, v);
 }
 
 static void open_edge(struct hostile *h)
