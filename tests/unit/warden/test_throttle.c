@@ -140,6 +140,33 @@ static void test_same_secret_is_one_failure(void **state)
     throttle_free(t);
 }
 
+/* A client that tries one stale password over every protocol has failed once; what is remembered of
+ * it is for the protocol, since another may be on where this one is off. */
+static void test_same_secret_over_all_protocols(void **state)
+{
+    (void)state;
+    struct throttle *t = make(0, 3);
+
+    for (int round = 0; round < 4; round++) {
+        for (uint8_t protocol = 1; protocol <= 4; protocol++) {
+            struct throttle_try a = attempt("192.0.2.1", "ann", "stale");
+            struct throttle_ticket k;
+            a.protocol = protocol;
+            assert_int_equal(throttle_enter(t, &a, now_ms, &k), THROTTLE_PASS);
+            throttle_leave(t, &k, THROTTLE_BAD, now_ms);
+            assert_int_equal(throttle_enter(t, &a, now_ms, &k), THROTTLE_KNOWN);
+        }
+    }
+    assert_int_equal(guess(t, "192.0.2.1", "ann", 5), 2);
+    struct throttle_try a = attempt("192.0.2.2", "ann", "right");
+    struct throttle_ticket k;
+    for (uint8_t protocol = 1; protocol <= 4; protocol++) {
+        a.protocol = protocol; /* the limit is the account's, not a protocol's */
+        assert_int_equal(throttle_enter(t, &a, now_ms, &k), THROTTLE_ACCOUNT);
+    }
+    throttle_free(t);
+}
+
 static void test_answers_are_for_the_place(void **state)
 {
     (void)state;
@@ -424,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_source_limit),
         cmocka_unit_test(test_ipv6_prefix),
         cmocka_unit_test(test_same_secret_is_one_failure),
+        cmocka_unit_test(test_same_secret_over_all_protocols),
         cmocka_unit_test(test_answers_are_for_the_place),
         cmocka_unit_test(test_answers_of_before_a_change),
         cmocka_unit_test(test_success_empties_nothing),
