@@ -1,6 +1,7 @@
 """An upstream that misbehaves on purpose: the faults that a healthy server never shows.
 
-A script is a function (Talk) → None; it runs in a thread of its own for each connection.
+A script is a function (Talk) → None; it runs in a thread of its own for each connection. Those of
+other protocols than IMAP are in dialogues.py.
 """
 
 import socket
@@ -15,8 +16,10 @@ class Talk:
         self.owner = owner
         self.stream = connection
         self.buffer = b""
+        self.is_tls = False
 
     def tls(self):
+        self.is_tls = True
         self.stream = self.owner.context.wrap_socket(self.stream, server_side=True)
 
     def say(self, octets):
