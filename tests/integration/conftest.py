@@ -22,6 +22,8 @@ from rig.postfix import Postfix                                              # n
 from support.cyrus import Cyrus                                              # noqa: E402
 from support.gates import Door, Gates                                        # noqa: E402
 
+pytest_plugins = ["support.attack"]
+
 MAILBOX = "reader@example.org"
 MAILBOX_MESSAGES = 60
 FRESH_USERS = 3000  # each test takes as many as it likes

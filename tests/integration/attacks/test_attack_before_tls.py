@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dialect import ALL, by_name
+from support.dialect import ALL, by_name
 from support.wire import Closed, untrusting
 
 EACH = pytest.mark.parametrize("dialect", ALL, ids=by_name)

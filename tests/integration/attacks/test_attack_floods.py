@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from dialect import ALL, IMAP, POP3, SIEVE, SUBMISSION, by_name
+from support.dialect import ALL, IMAP, POP3, SIEVE, SUBMISSION, by_name
 from support.wire import Closed
 
 EACH = pytest.mark.parametrize("dialect", ALL, ids=by_name)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dialect import ALL, IMAP, POP3, SIEVE, SUBMISSION, by_name, plain
+from support.dialect import ALL, IMAP, POP3, SIEVE, SUBMISSION, by_name, plain
 from rig.postfix import Postfix
 from support.wire import Closed
 

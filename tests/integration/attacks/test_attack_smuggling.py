@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dialect import SUBMISSION
+from support.dialect import SUBMISSION
 from rig.postfix import Postfix
 from support.wire import Wire
 

@@ -5,7 +5,7 @@ import re
 import ssl
 from dataclasses import dataclass, field
 
-from support.wire import Closed, quoted
+from .wire import Closed, quoted
 
 
 def plain(user, secret):

@@ -1,16 +1,17 @@
-"""One gateway with every gate for all attacks, a bystander whose latency is watched, figures."""
+"""For tests/integration/attacks: one gateway with every gate, a bystander, and figures.
+
+A plugin (conftest.py names it): its fixtures are there for all tests, figures are printed at the
+end of the run.
+"""
 
 import os
-import sys
 import threading
 import time
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from dialect import IMAP                                                     # noqa: E402
-from support.wire import untrusting                                          # noqa: E402
+from .connection import untrusting
+from .dialect import IMAP
 
 FIGURES = []
 
