@@ -108,7 +108,7 @@ read_all = true
     done = run(["getmail", f"--getmaildir={folder}", f"--rcfile={config}"], check=False)
     if done.returncode or "error" in (done.stdout + done.stderr).lower():
         raise Refused(done.stdout + done.stderr)
-    return _contents(box)
+    return [octets.removeprefix(b"Return-Path: <unknown>\n") for octets in _contents(box)]
 
 
 def mpop(door, folder, scheme="pop3s", secret=None):
