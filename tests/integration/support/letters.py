@@ -13,6 +13,7 @@ BODIES = {
     "dots": ".\r\n..\r\n.hidden\r\n...\r\n. \r\nQUIT\r\n.\r\n\r\nthe end\r\n",
     "last-dot": "the end is a full stop\r\n.\r\n",
     "empty": "",
+    "mixed": "\r\n\r\nGrüße aus Köln\r\n.\r\n..\r\n.hidden\r\n\r\n\r\nQUIT\r\nthe end\r\n",
     "lines": "\r\n\r\n\r\nin between\r\n\r\n\r\n",
     "eight-bit": "Grüße aus Köln, 日本語\r\n" * 40,
     "long-lines": ("x" * 980 + "\r\n") * 30,
