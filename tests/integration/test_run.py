@@ -12,13 +12,13 @@ import time
 
 import pytest
 
-from conftest import REPOSITORY
+from rig.build import TOOLS
 from rig.process import is_listening
 from support import clients, fetchers, mailers
 from support.gates import Door
 from support.sieve_connect import sieve_connect
 
-RUN = os.path.join(REPOSITORY, "run")
+RUN = os.path.join(os.path.dirname(TOOLS), "run")
 
 
 pytestmark = pytest.mark.release  # ./run builds and starts that one
