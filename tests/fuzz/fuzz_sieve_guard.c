@@ -296,6 +296,9 @@ static void model_octet(struct model *m, uint8_t c)
 {
     const bool was_cr = m->is_cr, is_bare_cr = (m->flags & FLAG_BARE_CR) != 0;
 
+    m->is_cr = c == '\r' && m->left == 0;
+    if (c == '\n' && was_cr && is_bare_cr)
+        return; /* the CR has ended the line */
     if (m->left > 0) {
         if (!is_script(m))
             buf_put_octet(&m->literal, c);
@@ -303,9 +306,6 @@ static void model_octet(struct model *m, uint8_t c)
             end_literal(m);
         return;
     }
-    m->is_cr = c == '\r';
-    if (c == '\n' && was_cr && is_bare_cr)
-        return; /* the CR has ended the line */
     if (c == '\n' || (c == '\r' && is_bare_cr)) {
         if (m->line.n > 0 && m->line.p[m->line.n - 1] == '\r')
             m->line.n--;

@@ -67,9 +67,12 @@ static bool receive(struct play *p, int ms)
 {
     struct pollfd f = { .fd = p->fd, .events = POLLIN };
     uint8_t octets[16384];
+    const int yes = 1;
 
     if (p->is_closed || poll(&f, 1, ms) <= 0)
         return false;
+    /* Cyrus writes in small pieces, and each would wait for what is acknowledged late. */
+    (void)setsockopt(p->fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes));
     const ssize_t n = recv(p->fd, octets, sizeof(octets), 0);
     if (n <= 0) {
         p->is_closed = true;

@@ -1,5 +1,5 @@
-"""The ManageSieve guard and real servers read the same mutated dialogues and must agree on what is a
-command.
+"""The ManageSieve guard and real servers read the same mutated dialogues and must agree on what is
+a command.
 
 A dialogue hides commands (NOOP with a tag of its own, UNAUTHENTICATE, STARTTLS …) in and around
 scripts, names, tags and quoted strings, then is mutated and cut into pieces. It goes through the
@@ -36,35 +36,55 @@ plugin {
 }
 """
 USER, PASSWORD = "sieve@example.org", "differ"
-PASSING = {b"PUTSCRIPT", b"CHECKSCRIPT", b"SETACTIVE", b"LISTSCRIPTS", b"GETSCRIPT", b"DELETESCRIPT",
-           b"RENAMESCRIPT", b"HAVESPACE", b"NOOP", b"CAPABILITY", b"LOGOUT"}
+PASSING = {b"PUTSCRIPT", b"CHECKSCRIPT", b"SETACTIVE", b"LISTSCRIPTS", b"GETSCRIPT",
+           b"DELETESCRIPT", b"RENAMESCRIPT", b"HAVESPACE", b"NOOP", b"CAPABILITY", b"LOGOUT"}
 STATUS = re.compile(rb"(OK|NO|BYE)\b", re.I)
 LITERAL = re.compile(rb"\{(\d+)\+?\}$")
 TAGGED = re.compile(rb"OK \(TAG (?:\"([^\"]*)\"|\{\d+\}\r\n(.*?))\) \"", re.S)
 
 # ---- the dialogues ------------------------------------------------------------------------------
 
-NAMES = [b"a", b"b", b"c d", b"\xc3\xa4", b"x/y", b".", b"a\"b", b"a\\", b"", b"n" * 200, b"\xe2\x82\xac{5+}"]
-ODD_NAMES = NAMES + [b"n" * 512, b"n" * 513, b"n" * 600, b"\xff", b"\xc3", b"a\tb", b"\xed\xa0\x80", b"\xc0\xaf", b"a\x7f",
-                     b"\xc2\x85", b"\xf5\x80\x80\x80", b"\x01", b"a\0b", b"\xef\xbf\xbf", b"\xf4\x8f\xbf\xbf"]
-SCRIPTS = [b"keep;", b"", b"keep;\r\n", b"# \xff\0\n", b"stop", b"keep;\r\nLOGOUT\r\n", b"k" * 299, b"#" * 301, b"{5+}\r\n",
-           b"\"", b"keep; # }\r\n"]
-HIDDEN = [b"UNAUTHENTICATE", b"STARTTLS", b"LISTSCRIPTS", b"CAPABILITY", b"unauthenticate",
-          b"AUTHENTICATE \"PLAIN\" \"AGEAYg==\"", b"XCLIENT ADDR=192.0.2.1", b"DELETESCRIPT \"a\"",
-          b"LOGOUT", b"AUTHENTICATE \"PLAIN\" {8+}\r\nAGEAYg==", b"XCLIENT {3+}\r\nabc", b"NOOP"]
-SIMPLE = [b"LISTSCRIPTS", b"CAPABILITY", b"SETACTIVE \"\"", b"HAVESPACE \"a\" 5", b"HAVESPACE \"a\" 4294967295",
-          b"noop", b"NoOp", b"LISTSCRIPTS", b"SETACTIVE {0+}\r\n"]
-ODD = [b"NOOP ", b" NOOP", b"NOOP  \"a\"", b"NOOP\t\"a\"", b"NOOPX", b"NOOP1", b"NOOP\"a\"", b"NOOP{1+}\r\na", b"", b"\"NOOP\"",
-       b"HAVESPACE \"a\" 05", b"HAVESPACE \"a\" 4294967296", b"HAVESPACE \"a\" \"5\"", b"HAVESPACE \"a\"", b"LISTSCRIPTS \"a\"",
-       b"GETSCRIPT a", b"NOOP \"a\" \"b\"", b"(NOOP)", b"NOOP a", b"PUTSCRIPT \"a\"", b"CHECKSCRIPT", b"NOOP \"a", b"NOOP \"a\\\"",
-       b"NOOP \"\\a\"", b"NOOP \"" + b"q" * 1024 + b"\"", b"NOOP \"" + b"q" * 1025 + b"\"", b"CAPABILITY NOOP", b"NOOP;NOOP"]
+NAMES = [
+    b"a", b"b", b"c d", b"\xc3\xa4", b"x/y", b".", b"a\"b", b"a\\", b"", b"n" * 200,
+    b"\xe2\x82\xac{5+}",
+]
+ODD_NAMES = NAMES + [
+    b"n" * 512, b"n" * 513, b"n" * 600, b"\xff", b"\xc3", b"a\tb", b"\xed\xa0\x80", b"\xc0\xaf",
+    b"a\x7f", b"\xc2\x85", b"\xf5\x80\x80\x80", b"\x01", b"a\0b", b"\xef\xbf\xbf",
+    b"\xf4\x8f\xbf\xbf",
+]
+SCRIPTS = [
+    b"keep;", b"", b"keep;\r\n", b"# \xff\0\n", b"stop", b"keep;\r\nLOGOUT\r\n", b"k" * 299,
+    b"#" * 301, b"{5+}\r\n", b"\"", b"keep; # }\r\n",
+]
+HIDDEN = [
+    b"UNAUTHENTICATE", b"STARTTLS", b"LISTSCRIPTS", b"CAPABILITY", b"unauthenticate", b"NOOP",
+    b"AUTHENTICATE \"PLAIN\" \"AGEAYg==\"", b"XCLIENT ADDR=192.0.2.1", b"DELETESCRIPT \"a\"",
+    b"LOGOUT", b"AUTHENTICATE \"PLAIN\" {8+}\r\nAGEAYg==", b"XCLIENT {3+}\r\nabc",
+]
+SIMPLE = [
+    b"LISTSCRIPTS", b"CAPABILITY", b"SETACTIVE \"\"", b"HAVESPACE \"a\" 5", b"noop", b"NoOp",
+    b"HAVESPACE \"a\" 4294967295", b"LISTSCRIPTS", b"SETACTIVE {0+}\r\n",
+]
+ODD = [
+    b"NOOP ", b" NOOP", b"NOOP  \"a\"", b"NOOP\t\"a\"", b"NOOPX", b"NOOP1", b"NOOP\"a\"",
+    b"NOOP{1+}\r\na", b"", b"\"NOOP\"", b"HAVESPACE \"a\" 05", b"HAVESPACE \"a\" 4294967296",
+    b"HAVESPACE \"a\" \"5\"", b"HAVESPACE \"a\"", b"LISTSCRIPTS \"a\"", b"GETSCRIPT a",
+    b"NOOP \"a\" \"b\"", b"(NOOP)", b"NOOP a", b"PUTSCRIPT \"a\"", b"CHECKSCRIPT", b"NOOP \"a",
+    b"NOOP \"a\\\"", b"NOOP \"\\a\"", b"NOOP \"" + b"q" * 1024 + b"\"",
+    b"NOOP \"" + b"q" * 1025 + b"\"", b"CAPABILITY NOOP", b"NOOP;NOOP",
+]
 MARKERS = [b"{%d+}"]
 ODD_MARKERS = MARKERS * 8 + [
-    b"{%d}", b"{0%d+}", b"{0000%d+}", b"{-%d+}", b"{%d +}", b"{ %d+}", b"{+%d}", b"{%d-}", b"{%d++}", b"{%d+} ",
-    b"{%d+}\r", b"\"{%d+}", b"\"{%d+}\"", b"{{%d+}", b"{%d+}}", b"({%d+}", b"~{%d+}", b"{0x%x+}"]
+    b"{%d}", b"{0%d+}", b"{0000%d+}", b"{-%d+}", b"{%d +}", b"{ %d+}", b"{+%d}", b"{%d-}",
+    b"{%d++}", b"{%d+} ", b"{%d+}\r", b"\"{%d+}", b"\"{%d+}\"", b"{{%d+}", b"{%d+}}", b"({%d+}",
+    b"~{%d+}", b"{0x%x+}",
+]
 ODD_ENDS = [b"\r\n"] * 24 + [b"\n", b"\r\r\n", b"\r", b" \r\n", b"\0\r\n", b"\r\n\r\n"]
-SPECIAL = [b"\r", b"\n", b"\r\n", b"\0", b"\t", b" ", b"\"", b"\\", b"{", b"}", b"+", b"(", b")", b"0", b"\x0b",
-           b"\xff", b"{5+}", b"{3+}\r\n", b"\"\"", b"\xc3\xa4", b"NOOP\r\n"]
+SPECIAL = [
+    b"\r", b"\n", b"\r\n", b"\0", b"\t", b" ", b"\"", b"\\", b"{", b"}", b"+", b"(", b")", b"0",
+    b"\x0b", b"\xff", b"{5+}", b"{3+}\r\n", b"\"\"", b"\xc3\xa4", b"NOOP\r\n",
+]
 
 
 class Maker:
@@ -111,7 +131,8 @@ class Maker:
         r = self.random
         text = r.choice(SCRIPTS)
         if r.random() < 0.7:
-            text = r.choice([text, b"", b"\r\n"]) + b"".join(self.hidden() for _ in range(r.randint(1, 3)))
+            text = r.choice([text, b"", b"\r\n"])
+            text += b"".join(self.hidden() for _ in range(r.randint(1, 3)))
         if r.random() < 0.03:
             text += b"#\r\n" * 12000
         if r.random() < 0.15 and (self.is_odd or not re.search(rb"[\r\n\0]", text)):
@@ -164,7 +185,7 @@ class Maker:
         octets = self.mutate(b"".join(self.command() + r.choice(self.ends)
                                       for _ in range(r.randint(1, 5))))
         cuts = sorted(r.randrange(len(octets) + 1) for _ in range(r.choice([0, 0, 1, 2, 5])))
-        if r.random() < 0.3:  # a client that waits at each line: a script is refused before it comes
+        if r.random() < 0.3:  # a client that waits at each line: NO comes before the script
             cuts = [m.end() for m in re.finditer(rb"\n", octets[:4000])]
         pieces = [octets[a:b] for a, b in zip([0] + cuts, cuts + [len(octets)]) if a != b]
         return " ".join(r.choice(["w", ""]) + p.hex() for p in pieces)
@@ -237,7 +258,8 @@ def player(base):
     files = (glob.glob(os.path.join(SOURCE, "proto/sieve/guard*.c")) +
              [os.path.join(SOURCE, "proto/sieve", f"{name}.c")
               for name in ("capability", "command", "response", "text")] +
-             [os.path.join(SOURCE, "base", f"{name}.c") for name in ("buf", "err", "mem", "utf8", "view")])
+             [os.path.join(SOURCE, "base", f"{name}.c")
+              for name in ("buf", "err", "mem", "utf8", "view")])
     subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", "-I", SOURCE,
                     "-fsanitize=address,undefined", "-o", binary,
                     os.path.join(HERE, "sieve_diff.c"), *files, "-lsodium"], check=True)
