@@ -65,7 +65,6 @@ mailbox_size_limit = 0
 default_process_limit = 200
 in_flow_delay = 0
 biff = no
-{options}
 """
 
 SERVICE = """\
@@ -138,16 +137,22 @@ class Postfix:
                 rows += [PROXIED] if name.endswith("_proxied") else []
         return "".join(rows)
 
+    def _settings(self, ours):
+        """Ours, with the options in their place: each daemon warns of every setting that is there
+        twice, and postlogd hangs for ever when more is logged before it reads than a queue holds.
+        """
+        rows = [row for row in ours.splitlines() if row.split("=")[0].strip() not in self.options]
+        return "\n".join([*rows, *(f"{n} = {v}" for n, v in self.options.items()), ""])
+
     def write_config(self):
         self._make_folders()
         addresses = loopback()
         families = ["ipv6" if ":" in address else "ipv4" for address in addresses]
         with open(os.path.join(self.folder, "main.cf"), "w", encoding="utf-8") as f:
-            f.write(MAIN.format(
+            f.write(self._settings(MAIN.format(
                 folder=self.folder, domain=DOMAIN, lmtp=self.dovecot.lmtp, auth=self.dovecot.auth,
                 addresses=", ".join(addresses), families=", ".join(families),
-                certificate=self.certificate, key=self.key,
-                options="\n".join(f"{name} = {value}" for name, value in self.options.items())))
+                certificate=self.certificate, key=self.key)))
         with open(os.path.join(self.folder, "master.cf"), "w", encoding="utf-8") as f:
             f.write(self._services() + MASTER)
         # Postfix waits until what it reads is two seconds old, lest somebody were still writing.
