@@ -75,9 +75,11 @@ HIDDEN = [
     b"xclient name=x", b"VRFY hidden",
 ]
 ODD = [
-    b"", b" ", b" NOOP", b"\tNOOP", b"NOOP\t", b"NOOP\tx", b"\x0bNOOP", b"MAIL FROM: <a@example.org>",
+    b"", b" ", b" NOOP", b"\tNOOP", b"NOOP\t", b"NOOP\tx", b"\x0bNOOP",
+    b"MAIL FROM: <a@example.org>",
     b"MAIL FROM:a@example.org", b"MAIL FROM:<a@example.org", b"MAIL FROM:<a@example.org>>",
-    b"MAIL FROM:<\"a b\"@example.org>", b"MAIL FROM:<@x:a@example.org>", b"MAIL FROM:<<a@example.org>>",
+    b"MAIL FROM:<\"a b\"@example.org>", b"MAIL FROM:<@x:a@example.org>",
+    b"MAIL FROM:<<a@example.org>>",
     b"MAIL FROM:<a@example.org> AUTH=victim@example.org", b"MAIL FROM:<a@example.org> XVERP",
     b"MAIL FROM:<\"a\\\"> SIZE=5 \"@example.org>", b"RCPT TO:<>", b"RCPT TO:a@example.org",
     b"DATA x", b"DATA ", b"RSET x", b"QUITX", b"BDAT", b"BDAT x", b"BDAT 5 LAST x", b"BDAT +5",
@@ -97,6 +99,7 @@ STOPS = [
     b"\n\r.\r\n", b"\n\r.\n\r", b"\r\n\r.\r\n", b"\r\n.\n\r\n", b"\r\n..\r\n", b"\n..\n",
     b"\r\n.\x0b\r\n", b"\r\n .\r\n", b"\x85.\x85", b"\r\n.\r\n.\r\n", b"\r\n..\n", b"\r..\r",
 ]
+LENGTHS = [70, 511, 512, 998, 1000, 2047, 2048, 5000]  # where servers split lines, or do not
 PLAIN_STOPS = [b"\r\n..\r\n", b"\r\n .\r\n", b"\r\n..a\r\n", b"\r\n.a\r\n", b"\r\n\r\n", b"\r\n"]
 SPECIAL = [
     b"\r", b"\n", b"\r\n", b"\0", b"\t", b" ", b".", b"\r\n.\r\n", b"\n.\n", b"\r.\r", b"<", b">",
@@ -133,7 +136,7 @@ class Maker:
         parts = []
         for _ in range(r.choice([0, 1, 1, 2, 3, 5])):
             parts.append(r.choice([b"Subject: x", b"text", b"", b".", b"..", self.hidden(),
-                                   self.hidden(), b"x" * r.choice([70, 511, 998, 2047, 2048, 5000])]))
+                                   self.hidden(), b"x" * r.choice(LENGTHS)]))
             parts.append(r.choice(self.stops))
         if r.random() < 0.3:
             parts.append(self.hidden() + r.choice(self.ends))
@@ -142,8 +145,10 @@ class Maker:
     def chunk(self, is_last):
         r = self.random
         content = self.text()
-        size = len(content) + (r.choice([0] * 10 + [1, -1, 7, -len(content)]) if self.has_odd_text else 0)
-        return b"BDAT %d%s\r\n" % (max(0, size), b" LAST" if is_last else b"") + content
+        size = len(content)
+        if self.has_odd_text:
+            size = max(0, size + r.choice([0] * 10 + [1, -1, 7, -size]))
+        return b"BDAT %d%s\r\n" % (size, b" LAST" if is_last else b"") + content
 
     def transaction(self):
         r = self.random
