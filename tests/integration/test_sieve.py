@@ -1,4 +1,4 @@
-"""ManageSieve through the gate: what sieve-connect puts there is on the server and does its work."""
+"""ManageSieve through the gate: what sieve-connect puts there is on the server, and works."""
 
 import re
 
@@ -13,7 +13,8 @@ from support.sieve_connect import sieve_connect
 KEEP = b'require "fileinto";\r\nkeep;\r\n'
 FILE = b'require ["fileinto", "mailbox"];\r\nfileinto :create "Filed";\r\n'
 # A script may hold what would be commands elsewhere.
-TRICKY = (b'# UNAUTHENTICATE\r\n/*\r\nUNAUTHENTICATE\r\nLOGOUT\r\n{5+}\r\nAUTHENTICATE "PLAIN" "AA=="\r\n'
+TRICKY = (b'# UNAUTHENTICATE\r\n/*\r\nUNAUTHENTICATE\r\nLOGOUT\r\n{5+}\r\n'
+          b'AUTHENTICATE "PLAIN" "AA=="\r\n'
           b'OK "Logged in."\r\n*/\r\nkeep;\r\n')
 
 
@@ -78,7 +79,10 @@ def test_an_active_script_does_its_work(gate, gates):
 
 # ---- octets --------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("script", [KEEP, TRICKY, KEEP + b"# " + b"x" * 200 + b"\r\n" + b"keep;\r\n" * 10_000, b""],
+LONG = KEEP + b"# " + b"x" * 200 + b"\r\n" + b"keep;\r\n" * 10_000
+
+
+@pytest.mark.parametrize("script", [KEEP, TRICKY, LONG, b""],
                          ids=["short", "tricky", "long", "empty"])
 def test_scripts_arrive_unchanged(gate, script):
     account = gate.account()
