@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .meson import SANITIZER_ENVIRONMENT, compile_in
 
-SECONDS = 10
+SECONDS = 6
 CORES = 2
 
 
