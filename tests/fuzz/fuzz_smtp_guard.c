@@ -260,7 +260,7 @@ static bool is_full(const struct model *m)
         view_starts_nocase(v, VIEW_LIT("MAIL")) || view_starts_nocase(v, VIEW_LIT("RCPT"));
 
     return m->state == MODEL_LINE && (m->flags & FLAG_SPLIT) != 0 &&
-           v.n >= (is_wide ? LIMIT_SMTP_GUARD_LINE : LIMIT_SMTP_COMMAND) - 1;
+           v.n >= (is_wide ? LIMIT_SMTP_GUARD_LINE : LIMIT_SMTP_COMMAND);
 }
 
 /* `meant`: what the guard takes the octet for. */
