@@ -128,10 +128,8 @@ void guard_tagged(struct guard *g)
     switch ((enum guard_client)g->client) {
     case GUARD_CLIENT_ASKED:
         /* Refused. A client that waits for "+" goes on with a new command; one that does not has
-         * sent its octets already, and they must not become a command. Where a list is open, some
-         * servers wait for its end: Dovecot 2.3 in UTF8 (, which it does not know, and SETMETADATA.
-         * In CATENATE ( no known one does. */
-        if (g->depth > 0 && g->place != GUARD_PLACE_PART && g->place != GUARD_PLACE_URL) {
+         * sent its octets already, and they must not become a command. */
+        if (g->depth > 0 && guard_grammar_is_lasting(g->place)) {
             g->client = GUARD_CLIENT_UNSURE;
             break;
         }
@@ -291,7 +289,9 @@ static struct guard_step judge_first(struct guard *g, const struct arrival *a, s
         g->is_line_spent = true;
         return buf_is_ok(&g->line) ? put(a->used, buf_view(&g->line)) : guard_end(g, "no-memory");
     }
-    bool is_refused = l.class == GUARD_CLASS_REFUSED || is_forgeable;
+    bool is_refused = is_forgeable || l.class == GUARD_CLASS_REFUSED ||
+                      (l.class == GUARD_CLASS_URL && l.marker != GUARD_MARKER_NONE) ||
+                      (guard_grammar_is_utf8(g->place) && !g->is_utf8);
     bool is_idle = l.class == GUARD_CLASS_IDLE;
     if (!is_refused && !is_idle && l.marker == GUARD_MARKER_NONE) {
         g->outstanding++;
@@ -318,6 +318,8 @@ static struct guard_step judge_rest(struct guard *g, const struct arrival *a, st
             return guard_end(g, "answered-early");
     if (!guard_grammar_rest(&l, &g->place))
         return guard_end(g, "bad-arguments");
+    if (guard_grammar_is_utf8(g->place) && !g->is_utf8)
+        return guard_end(g, "utf8-not-enabled");
     g->is_first = false;
     if (l.marker != GUARD_MARKER_NONE)
         return ask(g, a, &l);

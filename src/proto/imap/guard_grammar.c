@@ -201,6 +201,18 @@ bool guard_grammar_rest(const struct guard_line *l, uint8_t *place)
     return is_good;
 }
 
+bool guard_grammar_is_utf8(uint8_t place)
+{
+    return place == GUARD_PLACE_UTF8 || place == GUARD_PLACE_PART_UTF8;
+}
+
+/* Dovecot 2.3 does in SETMETADATA. In APPEND's lists no known server does, but for those that do
+ * not know UTF8 (, and these are not asked. */
+bool guard_grammar_is_lasting(uint8_t place)
+{
+    return place != GUARD_PLACE_PART && place != GUARD_PLACE_URL && !guard_grammar_is_utf8(place);
+}
+
 bool guard_grammar_is_text(uint8_t place)
 {
     return place == GUARD_PLACE_MESSAGE || place == GUARD_PLACE_UTF8 || place == GUARD_PLACE_PART ||

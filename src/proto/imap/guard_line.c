@@ -23,7 +23,8 @@ static const struct {
     { "EXPUNGE", GUARD_CLASS_BARE },
     { "NAMESPACE", GUARD_CLASS_BARE },
     { "DONE", GUARD_CLASS_BARE },
-    { "GENURLAUTH", GUARD_CLASS_PLAIN },  /* opens a message, not a session */
+    { "GENURLAUTH", GUARD_CLASS_URL },
+    { "URLFETCH", GUARD_CLASS_URL },
     { "SYNCAPPLY", GUARD_CLASS_REFUSED }, /* these of Cyrus speak a grammar with literals of */
     { "SYNCGET", GUARD_CLASS_REFUSED },   /* its own */
     { "SYNCRESTART", GUARD_CLASS_REFUSED },

@@ -1,6 +1,6 @@
 /* The upstream's half of the guard: where a response begins and ends, which of them answer a
  * command, and the capability lists. Lines and literals of any length stream through; nothing is
- * kept but a capability list. */
+ * kept but a list of capabilities. */
 #include "base/limits.h"
 #include "proto/imap/capability.h"
 #include "proto/imap/guard_line.h"
@@ -182,7 +182,7 @@ static size_t end_word(struct guard *g, uint8_t c)
 {
     bool is_reply = word_is(g, "OK") || word_is(g, "NO") || word_is(g, "BAD");
     bool is_status = is_reply || word_is(g, "BYE") || word_is(g, "PREAUTH");
-    bool is_list = word_is(g, "CAPABILITY");
+    bool is_list = word_is(g, "CAPABILITY"), is_enabled = word_is(g, "ENABLED");
 
     if (g->is_tagged && !is_reply) {
         (void)guard_end(g, "upstream-nonsense");
@@ -193,9 +193,10 @@ static size_t end_word(struct guard *g, uint8_t c)
         g->server = is_status ? GUARD_SERVER_TEXT : GUARD_SERVER_DATA;
         return 0;
     }
-    g->server = is_status ? GUARD_SERVER_CODE_OPEN
-                : is_list ? GUARD_SERVER_CAPABILITY
-                          : GUARD_SERVER_DATA;
+    g->server = is_status    ? GUARD_SERVER_CODE_OPEN
+                : is_list    ? GUARD_SERVER_CAPABILITY
+                : is_enabled ? GUARD_SERVER_ENABLED
+                             : GUARD_SERVER_DATA;
     return 1;
 }
 
@@ -229,7 +230,18 @@ static size_t list_end(const struct guard *g, struct view in, bool *ret_is_whole
     return in.n;
 }
 
-static struct guard_step capability_step(struct guard *g, struct view in)
+static bool has_word(struct view list, struct view wanted)
+{
+    while (list.n > 0) {
+        struct view word = view_first(list, view_find(list, ' '));
+        if (view_is_equal_nocase(word, wanted))
+            return true;
+        list = view_skip(list, word.n + 1);
+    }
+    return false;
+}
+
+static struct guard_step list_step(struct guard *g, struct view in)
 {
     bool is_code = g->server == GUARD_SERVER_CODE_CAPABILITY, is_whole;
     size_t n = list_end(g, in, &is_whole);
@@ -244,6 +256,8 @@ static struct guard_step capability_step(struct guard *g, struct view in)
         return guard_end(g, "upstream-capability");
     AUTO_BUF(list, LIMIT_IMAP_CAPABILITY);
     buf_put(&list, view_first(buf_view(&g->held), g->held.n - end.n));
+    if (g->server == GUARD_SERVER_ENABLED && has_word(buf_view(&list), VIEW_LIT("UTF8=ACCEPT")))
+        g->is_utf8 = true;
     buf_done(&g->held);
     imap_capability_filter(buf_view(&list), &g->held);
     buf_put(&g->held, end);
@@ -273,7 +287,7 @@ static struct guard_step swallow_step(struct guard *g, struct view in)
 static bool is_held_back(const struct guard *g)
 {
     return g->server == GUARD_SERVER_CAPABILITY || g->server == GUARD_SERVER_CODE_CAPABILITY ||
-           g->server == GUARD_SERVER_SWALLOW;
+           g->server == GUARD_SERVER_ENABLED || g->server == GUARD_SERVER_SWALLOW;
 }
 
 /* Looks at the front of `in`; returns the octets that may pass (0: the state has changed, or the
@@ -304,6 +318,7 @@ static size_t look(struct guard *g, struct view in)
         return literal_step(g, in);
     case GUARD_SERVER_CAPABILITY:
     case GUARD_SERVER_CODE_CAPABILITY:
+    case GUARD_SERVER_ENABLED:
     case GUARD_SERVER_SWALLOW:
         break;
     }
@@ -324,5 +339,5 @@ struct guard_step guard_server_step(struct guard *g, struct view in)
         return (struct guard_step){ .kind = GUARD_PASS, .n = n };
     if (g->reason != NULL)
         return guard_end(g, g->reason);
-    return g->server == GUARD_SERVER_SWALLOW ? swallow_step(g, in) : capability_step(g, in);
+    return g->server == GUARD_SERVER_SWALLOW ? swallow_step(g, in) : list_step(g, in);
 }

@@ -43,6 +43,7 @@ enum guard_server {
     GUARD_SERVER_LITERAL,         /* `server_left` octets of a literal pass                      */
     GUARD_SERVER_CAPABILITY,      /* in the list of "* CAPABILITY"; collected in `held`          */
     GUARD_SERVER_CODE_CAPABILITY, /* in the list of "[CAPABILITY"; collected in `held`           */
+    GUARD_SERVER_ENABLED,         /* in the list of "* ENABLED"; collected in `held`             */
     GUARD_SERVER_SWALLOW,         /* in a "+" that the client did not ask for                    */
 };
 
@@ -53,7 +54,7 @@ struct guard {
     const char *reason; /* not NULL: ended */
     struct buf line;    /* the client's line, until it is complete and sent; owned, mostly empty  */
     struct buf tag;     /* of a command with a literal, of IDLE; or the answer to a refused one   */
-    struct buf held;    /* a capability list of the upstream; owned, mostly empty                 */
+    struct buf held;    /* a list of words of the upstream; owned, mostly empty */
     struct buf *label;  /* owned: what ID said, until it is asked for; mostly NULL                */
     uint64_t server_left;
     uint64_t server_size; /* digits of a possible marker so far */
@@ -64,6 +65,7 @@ struct guard {
     uint8_t server;       /* enum guard_server */
     uint8_t place;        /* enum guard_place */
 
+    bool is_utf8 : 1;         /* the upstream has ENABLED UTF8=ACCEPT (RFC 6855) */
     bool is_trusting : 1;     /* the upstream believes what ID says of the client */
     bool is_line_spent : 1;   /* `line` was handed out by the last step: empty it */
     bool is_held_spent : 1;   /* the same for `held` */

@@ -1,5 +1,6 @@
 /* guard_diff: plays dialogues through the guard at a real server and says what each side took for
- * commands. Usage: guard_diff PORT USER PASSWORD (loopback, clear text, before any gate).
+ * commands. Usage: guard_diff PORT USER PASSWORD [trusting] (loopback, clear text, before any gate);
+ * trusting: the guard takes the server for one that believes in ID.
  *
  * Standard input, one dialogue a line: pieces in hexadecimal, separated by spaces; a piece that
  * begins with "w" is sent only when all is quiet, the others at once.
@@ -28,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct guard_conf plain;
+static struct guard_conf conf;
 
 #define WIDE      (1u << 26)
 #define QUIET_MS  1500 /* a server on loopback that has said nothing for so long says nothing */
@@ -247,7 +248,7 @@ static void play(struct play *p, char *line)
 {
     char *rest = NULL;
 
-    p->g = imap_guard_ops.create(&plain);
+    p->g = imap_guard_ops.create(&conf);
     p->reason = NULL;
     buf_clear(&p->from_client);
     buf_clear(&p->from_server);
@@ -276,8 +277,9 @@ int main(int argc, char **argv)
     char *line = NULL;
     size_t size = 0;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: guard_diff PORT USER PASSWORD\n");
+    conf.is_trusting = argc == 5 && strcmp(argv[4], "trusting") == 0;
+    if (argc != 4 && !conf.is_trusting) {
+        fprintf(stderr, "usage: guard_diff PORT USER PASSWORD [trusting]\n");
         return 2;
     }
     for (size_t i = 0; i < COUNT_OF(bufs); i++)

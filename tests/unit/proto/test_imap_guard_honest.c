@@ -6,6 +6,11 @@
 
 #include <cmocka.h>
 
+#define ENABLE_UTF8                                                                                \
+    "C:e ENABLE UTF8=ACCEPT\r\n", "U:e ENABLE UTF8=ACCEPT\r\n",                                    \
+        "S:* ENABLED CONDSTORE utf8=accept\r\ne OK\r\n",                                           \
+        "D:* ENABLED CONDSTORE utf8=accept\r\ne OK\r\n"
+
 static const struct dialogue honest[] = {
     { "a command and its reply",
       { "C:a1 NOOP\r\n", "U:a1 NOOP\r\n", "S:* 1 EXISTS\r\na1 OK done\r\n",
@@ -38,15 +43,24 @@ static const struct dialogue honest[] = {
       { "C:a1 APPEND INBOX ~{4+}\r\na\r\nd\r\n", "U:a1 APPEND INBOX ~{4}\r\n", "S:+ OK\r\n",
         "U:a\r\nd\r\n", "D:" } },
     { "UTF8 (~{n})",
-      { "C:a1 APPEND INBOX UTF8 (~{4}\r\n", "U:a1 APPEND INBOX UTF8 (~{4}\r\n", "S:+ OK\r\n",
-        "D:+ OK\r\n", "C:abcd)\r\na2 NOOP\r\n", "U:abcd)\r\na2 NOOP\r\n" } },
+      { ENABLE_UTF8, "C:a1 APPEND INBOX UTF8 (~{4}\r\n", "U:a1 APPEND INBOX UTF8 (~{4}\r\n",
+        "S:+ OK\r\n", "D:+ OK\r\n", "C:abcd)\r\na2 NOOP\r\n", "U:abcd)\r\na2 NOOP\r\n" } },
+    { "UTF8 ( is refused by the upstream",
+      { ENABLE_UTF8, "C:a1 APPEND nowhere UTF8 (~{4}\r\n", "U:a1 APPEND nowhere UTF8 (~{4}\r\n",
+        "S:a1 NO [TRYCREATE] no\r\n", "D:a1 NO [TRYCREATE] no\r\n", "C:a2 NOOP\r\n",
+        "U:a2 NOOP\r\n" } },
+    { "UTF8 ( is refused by the upstream, its octets go nowhere",
+      { ENABLE_UTF8, "C:a1 APPEND nowhere CATENATE (UTF8 (~{4+}\r\nabcd) URL x)\r\na2 NOOP\r\n",
+        "U:a1 APPEND nowhere CATENATE (UTF8 (~{4}\r\n", "S:a1 NO [TRYCREATE] no\r\n",
+        "D:a1 NO [TRYCREATE] no\r\n", "U:a2 NOOP\r\n" } },
     { "CATENATE with URL and two parts",
       { "C:a1 APPEND INBOX CATENATE (URL \"/x;UID=1\" TEXT {2}\r\n",
         "U:a1 APPEND INBOX CATENATE (URL \"/x;UID=1\" TEXT {2}\r\n", "S:+ OK\r\n",
         "C:ab TEXT {3}\r\n", "U:ab TEXT {3}\r\n", "S:+ OK\r\n", "C:cde)\r\n", "U:cde)\r\n",
         "S:a1 OK\r\n", "D:+ OK\r\n+ OK\r\na1 OK\r\n" } },
     { "all that APPEND may be",
-      { "C:a1 APPEND \"a \\\"b\" (\\Seen $x) \" 1-Jan-2024 00:00:00 +0000\" {2+}\r\nab"
+      { ENABLE_UTF8,
+        "C:a1 APPEND \"a \\\"b\" (\\Seen $x) \" 1-Jan-2024 00:00:00 +0000\" {2+}\r\nab"
         " () {1+}\r\nc\r\n"
         "a2 APPEND {5+}\r\nINBOX CATENATE (URL {1+}\r\nx URL y TEXT {1+}\r\nz)\r\n"
         "a3 APPEND INBOX CATENATE (UTF8 (~{1+}\r\nx) TEXT {1+}\r\ny) catenate (url \"x\")\r\n"
@@ -105,6 +119,11 @@ static const struct dialogue honest[] = {
       { "C:a1 CREATE \"x{5}\"\r\na2 CREATE \"{5+}\" \r\na3 CREATE \"a\\\"{5}\\\\\"\r\n",
         "U:a1 CREATE \"x{5}\"\r\na2 CREATE \"{5+}\" \r\na3 CREATE \"a\\\"{5}\\\\\"\r\n" } },
     { "a brace that closes nothing", { "C:a1 CREATE foo}\r\n", "U:a1 CREATE foo}\r\n" } },
+    { "URLAUTH without literals",
+      { "C:a1 GENURLAUTH \"imap://a@h/INBOX/;UID=1;URLAUTH=anonymous\" INTERNAL\r\n"
+        "a2 URLFETCH \"imap://a@h/INBOX/;UID=1\"\r\na3 RESETKEY INBOX INTERNAL\r\n",
+        "U:a1 GENURLAUTH \"imap://a@h/INBOX/;UID=1;URLAUTH=anonymous\" INTERNAL\r\n"
+        "a2 URLFETCH \"imap://a@h/INBOX/;UID=1\"\r\na3 RESETKEY INBOX INTERNAL\r\n" } },
     { "tags of many kinds",
       { "C:A.1-x_/=$' NOOP\r\n", "U:A.1-x_/=$' NOOP\r\n", "S:A.1-x_/=$' OK\r\n",
         "D:A.1-x_/=$' OK\r\n" } },
