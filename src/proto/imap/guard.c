@@ -1,6 +1,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "proto/imap/guard_grammar.h"
+#include "proto/imap/guard_hidden.h"
 #include "proto/imap/guard_id.h"
 #include "proto/imap/guard_line.h"
 #include "proto/imap/guard_state.h"
@@ -289,7 +290,7 @@ static struct guard_step judge_first(struct guard *g, const struct arrival *a, s
         g->is_line_spent = true;
         return buf_is_ok(&g->line) ? put(a->used, buf_view(&g->line)) : guard_end(g, "no-memory");
     }
-    bool is_refused = is_forgeable || l.class == GUARD_CLASS_REFUSED ||
+    bool is_refused = is_forgeable || l.class == GUARD_CLASS_REFUSED || guard_hidden_is(&l) ||
                       (l.class == GUARD_CLASS_URL && l.marker != GUARD_MARKER_NONE) ||
                       (guard_grammar_is_utf8(g->place) && !g->is_utf8);
     bool is_idle = l.class == GUARD_CLASS_IDLE;
@@ -320,6 +321,8 @@ static struct guard_step judge_rest(struct guard *g, const struct arrival *a, st
         return guard_end(g, "bad-arguments");
     if (guard_grammar_is_utf8(g->place) && !g->is_utf8)
         return guard_end(g, "utf8-not-enabled");
+    if (guard_hidden_is(&l))
+        return guard_end(g, "hidden-command");
     g->is_first = false;
     if (l.marker != GUARD_MARKER_NONE)
         return ask(g, a, &l);

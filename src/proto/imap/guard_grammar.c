@@ -144,6 +144,39 @@ static bool take_metadata(struct cursor *c)
     return take_astring(c) && take(c, ' ') && take(c, '(') && take_entries(c);
 }
 
+/* The limits of SETQUOTA: a list. */
+static bool take_limits(struct cursor *c)
+{
+    return take(c, ' ') && is_next(c, '(') && c->line->marker == GUARD_MARKER_NONE;
+}
+
+static bool take_quota(struct cursor *c)
+{
+    if (take_literal(c, GUARD_PLACE_QUOTA))
+        return true;
+    return take_astring(c) && take_limits(c);
+}
+
+/* Behind RETURN, STATUS has a list of its own. */
+static bool take_list(struct cursor *c, bool is_return)
+{
+    while (c->left.n > 0) {
+        if (is_next(c, '"')) {
+            (void)take_quoted(c);
+        } else if (guard_is_atom_octet(c->left.p[0])) {
+            struct view word = take_atom(c);
+            if (is_return && view_is_equal_nocase(word, VIEW_LIT("STATUS")) &&
+                !(take(c, ' ') && is_next(c, '(')))
+                return false;
+            is_return = is_return || view_is_equal_nocase(word, VIEW_LIT("RETURN"));
+        } else {
+            c->left = view_skip(c->left, 1);
+        }
+    }
+    c->place = GUARD_PLACE_LIST;
+    return true;
+}
+
 static bool take_append(struct cursor *c)
 {
     if (take_literal(c, GUARD_PLACE_MAILBOX))
@@ -162,6 +195,10 @@ bool guard_grammar_first(const struct guard_line *l, uint8_t *place)
         is_good = take_append(&c);
     else if (l->class == GUARD_CLASS_METADATA)
         is_good = take_metadata(&c);
+    else if (l->class == GUARD_CLASS_QUOTA)
+        is_good = take_quota(&c);
+    else if (l->class == GUARD_CLASS_LIST)
+        is_good = take_list(&c, false);
     *place = c.place;
     return is_good;
 }
@@ -193,6 +230,12 @@ bool guard_grammar_rest(const struct guard_line *l, uint8_t *place)
         break;
     case GUARD_PLACE_VALUE:
         is_good = take(&c, ')') && c.left.n == 0 && l->marker == GUARD_MARKER_NONE;
+        break;
+    case GUARD_PLACE_QUOTA:
+        is_good = take_limits(&c);
+        break;
+    case GUARD_PLACE_LIST:
+        is_good = take_list(&c, true);
         break;
     case GUARD_PLACE_ANY:
         break;

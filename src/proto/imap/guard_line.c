@@ -3,7 +3,8 @@
 #include "base/attr.h"
 #include "base/limits.h"
 
-#define NOWHERE SIZE_MAX
+#define NOWHERE  SIZE_MAX
+#define WORD_MAX 64 /* no command has a longer name */
 
 static const struct {
     const char *word;
@@ -14,6 +15,16 @@ static const struct {
     { "APPEND", GUARD_CLASS_APPEND },
     { "REPLACE", GUARD_CLASS_REPLACE },
     { "SETMETADATA", GUARD_CLASS_METADATA },
+    { "SETQUOTA", GUARD_CLASS_QUOTA },
+    { "LIST", GUARD_CLASS_LIST },
+    { "XLIST", GUARD_CLASS_LIST },
+    { "LSUB", GUARD_CLASS_LIST },
+    { "RLIST", GUARD_CLASS_LIST },
+    { "RLSUB", GUARD_CLASS_LIST },
+    { "SEARCH", GUARD_CLASS_SEARCH },
+    { "SORT", GUARD_CLASS_SEARCH },
+    { "THREAD", GUARD_CLASS_SEARCH },
+    { "UID", GUARD_CLASS_SEARCH },
     { "CAPABILITY", GUARD_CLASS_BARE },
     { "NOOP", GUARD_CLASS_BARE },
     { "LOGOUT", GUARD_CLASS_BARE },
@@ -174,7 +185,7 @@ const char *guard_line_first(struct view line, struct guard_line *ret)
     ret->body = view_skip(ret->body, tag + 1);
     bool is_bare = ret->body.n == 0 || view_find(ret->body, ' ') == ret->body.n;
     struct view word = take_word(&ret->body);
-    if (word.n == 0)
+    if (word.n == 0 || word.n > WORD_MAX)
         return "bad-command";
     ret->class = class_of(word);
     if (view_is_equal_nocase(word, VIEW_LIT("UID")) &&

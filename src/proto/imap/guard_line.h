@@ -19,9 +19,12 @@ enum guard_class {
     GUARD_CLASS_IDLE,    /* changes what the next line means                 */
     GUARD_CLASS_ID,      /* says who the client is: see guard_id.h */
     GUARD_CLASS_URL,     /* Cyrus 3.6 asks for its literals in the middle of its response */
+    GUARD_CLASS_SEARCH,  /* may hold any word */
     GUARD_CLASS_APPEND,  /* has a grammar that must be kept exactly: see guard_grammar.h */
     GUARD_CLASS_REPLACE, /* the same behind a message number */
     GUARD_CLASS_METADATA,
+    GUARD_CLASS_QUOTA,
+    GUARD_CLASS_LIST,
     GUARD_CLASS_REFUSED, /* changes identity, or hides what follows          */
 };
 

@@ -31,6 +31,8 @@ HIDDEN = [
     b"COMPRESS DEFLATE", b"IDLE", b"unauthenticate", b"SELECT INBOX",
     b"LOGIN {1+}\r\na {1+}\r\nb", b"ID (\"X-Originating-IP\" \"192.0.2.66\")",
 ]
+# What a line can hide: not refused by its word, since it must arrive to be seen.
+INLINE = [b"NOOP", b"NOOP", b"NOOP", b"CHECK", b"COMPRESS DEFLATE", b"CAPABILITY", b"ID NIL"]
 # "@" stands for a string in one of its forms, "&" for the octets of a message or of a value.
 HOLDERS = [
     b"CREATE @", b"SELECT @", b"EXAMINE @ (CONDSTORE)", b"SUBSCRIBE @", b"STATUS @ (MESSAGES)",
@@ -141,6 +143,16 @@ class Maker:
         return b"".join(self.string() if p == b"@" else self.text() if p == b"&" else p
                         for p in parts)
 
+    def careless(self, said):
+        """Puts a command into the middle of a line: where a server gives up on a command without
+        reading its line to the end, the rest of the line is a new one."""
+        r = self.random
+        places = [m.end() for m in re.finditer(rb"[ ()\"]", said)]
+        at = r.choice(places or [len(said)])
+        hidden = self.tag() + b" " + r.choice(INLINE)
+        rest = said[at:] if r.random() < 0.4 else re.sub(rb"^[^\r\n]*", b"", said[at:])
+        return said[:at] + r.choice([b"", b"", b" "]) + hidden + rest
+
     # ---- commands with a grammar of their own ----
 
     def part(self):
@@ -199,6 +211,8 @@ class Maker:
             said = self.identity()
         else:
             said = self.filled(r.choice(HOLDERS))
+        if r.random() < 0.2:
+            said = self.careless(said)
         close = b""
         if self.is_odd and r.random() < 0.3:
             close = r.choice([b")", b" x", b"\"", b" \"NIL\")", b" " + self.text()])
