@@ -22,9 +22,8 @@ protocol imap {
 plugin {
   acl = vfile
   quota = maildir:User quota
-  quota_rule = *:storage=10G
-  quota_rule2 = Full:storage=1k
-  quota_rule3 = NoRoom:ignore
+  quota_rule = *:storage=10485760k
+  quota_rule2 = Full:storage=-10485759k
   quota_max_mail_size = 2500
 }
 """
