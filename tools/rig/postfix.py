@@ -10,7 +10,7 @@ import re
 import time
 
 from . import reach
-from .process import Child, RigError, free_port, is_listening, loopback, run
+from .process import Child, RigError, ended_with_us, free_port, is_listening, loopback, run
 
 DAEMONS = "/usr/lib/postfix/sbin"
 DOMAIN = "example.org"
@@ -164,7 +164,7 @@ class Postfix:
         # "-s" stays in the foreground; MAIL_CONFIG of the caller must not count.
         args = reach.command(self.folder, [f"{DAEMONS}/master", "-s", "-c", self.folder],
                              also=[self.authority.folder, self.dovecot.folder])
-        self.child = Child(f"postfix ({self.label})", args,
+        self.child = Child(f"postfix ({self.label})", ended_with_us(args),
                            os.path.join(self.folder, "postfix.out"),
                            env={k: v for k, v in os.environ.items() if not k.startswith("MAIL_")})
         try:

@@ -30,6 +30,15 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def ended_with_us(args):
+    """args of a server that changes its user: the kernel then no longer tells it of our death.
+
+    (prctl(2), PR_SET_PDEATHSIG.) A shell is told instead, and ends it.
+    """
+    return ["sh", "-c", '"$@" & trap "kill $!" TERM; wait $!; wait $!', "sh",
+            *[str(a) for a in args]]
+
+
 class Child:
     """A server that runs in the foreground of its own session, its output in a file."""
 

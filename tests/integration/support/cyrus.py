@@ -15,7 +15,7 @@ import shutil
 import ssl
 import subprocess
 
-from rig.process import Child, RigError, free_port, is_listening, run
+from rig.process import Child, RigError, ended_with_us, free_port, is_listening, run
 
 PACKAGES = ["cyrus-imapd", "cyrus-pop3d", "libsasl2-modules", "libsasl2-modules-db", "sasl2-bin"]
 # Needed by the packages' scripts only, or by a delivery that no test makes.
@@ -165,9 +165,9 @@ class Cyrus:
 
     def start(self):
         self._write()
-        self.child = Child("cyrus", self._inside(
+        self.child = Child("cyrus", ended_with_us(self._inside(
             ["/usr/sbin/cyrmaster", "-D", "-C", self.conf, "-M", self.cyrus_conf,
-             "-p", f"{self.folder}/master.pid"]), os.path.join(self.folder, "cyrus.out"))
+             "-p", f"{self.folder}/master.pid"])), os.path.join(self.folder, "cyrus.out"))
         self.child.wait_until(lambda: all(is_listening(p) for p in self.ports.values()), 30)
         self._make_mailboxes()
         return self

@@ -7,7 +7,7 @@ who has bound only.
 import os
 import pwd
 
-from rig.process import Child, free_port, is_listening, run
+from rig.process import Child, ended_with_us, free_port, is_listening, run
 
 CONFIG = """\
 include /etc/ldap/schema/core.schema
@@ -92,9 +92,9 @@ class Slapd:
     def start(self):
         config = self._write() if self.child is None else os.path.join(self.folder, "slapd.conf")
         urls = " ".join(f"{scheme}://127.0.0.1:{port}" for scheme, port in self.ports.items())
-        self.child = Child("slapd", ["/usr/sbin/slapd", "-h", urls, "-f", config, "-d", "0",
-                                     "-u", "openldap", "-g", "openldap"],
-                           os.path.join(self.folder, "slapd.out"))
+        self.child = Child("slapd", ended_with_us(
+            ["/usr/sbin/slapd", "-h", urls, "-f", config, "-d", "0", "-u", "openldap",
+             "-g", "openldap"]), os.path.join(self.folder, "slapd.out"))
         self.child.wait_until(lambda: all(is_listening(p) for p in self.ports.values()))
         return self
 
