@@ -3,6 +3,7 @@
  * lines, finds the end of a message where others would not, and takes the octets of a chunk that it
  * refuses for commands. Asserted:
  *   - what the guard sent as command, message or chunk is read as that, octet by octet;
+ *   - no chunk of a message that is not binary holds a bare CR, a bare LF or NUL;
  *   - the model executes as many commands as lines were sent, none that is forbidden, none for a
  *     sender who is not the client's where senders are held;
  *   - whole input and input in pieces give the same octets, both ways;
@@ -26,7 +27,7 @@ enum {                    /* of the model */
        FLAG_CLOSES = 64,  /* 421 by chance                                                 */
        FLAG_FORGETS = 128 /* HELO takes CHUNKING back                                      */
 };
-enum { CONF_NORMALISED = 1, CONF_CHUNKING = 2, CONF_HELD = 4 };
+enum { CONF_NORMALISED = 1, CONF_CHUNKING = 2, CONF_HELD = 4, CONF_BINARY = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,6 +40,7 @@ struct model {
     uint32_t chance;
     enum model_state state;
     bool is_cr, is_mail, is_rcpt, is_chunking, is_last;
+    bool is_binarymime, is_binary, is_chunk_cr; /* offered; announced; CR ends what chunks held */
     uint32_t left;
     size_t executed;
     struct buf line;
@@ -75,7 +77,7 @@ static bool is_lucky(struct model *m)
 
 static void forget(struct model *m)
 {
-    m->is_mail = m->is_rcpt = false;
+    m->is_mail = m->is_rcpt = m->is_chunk_cr = false;
 }
 
 static bool is_blank(uint8_t c)
@@ -106,6 +108,7 @@ static void greet(struct model *m, bool is_ehlo)
     }
     forget(m);
     m->is_chunking = is_ehlo || (m->flags & FLAG_FORGETS) == 0;
+    m->is_binarymime = false;
     if (!is_ehlo)
         say(m, "250 hello\r\n");
     else if (draw(&m->chance, 2) == 0 && (m->conf & CONF_CHUNKING) == 0)
@@ -115,10 +118,11 @@ static void greet(struct model *m, bool is_ehlo)
         m->is_chunking = false;
         say_other(m, "250-me\r\n250-SIZE 5\r\n250-XCLIENT\r\n250 STARTTLS\r\n",
                   "250-me\r\n250 SIZE 5\r\n");
-    } else if ((m->conf & CONF_CHUNKING) != 0)
+    } else if ((m->conf & CONF_CHUNKING) != 0) {
+        m->is_binarymime = true;
         say_other(m, "250-me\r\n250-AUTH PLAIN\r\n250-CHUNKING\r\n250 BINARYMIME\r\n",
                   "250-me\r\n250-CHUNKING\r\n250 BINARYMIME\r\n");
-    else
+    } else
         say(m, "250 me\r\n");
 }
 
@@ -165,6 +169,34 @@ static void start_chunk(struct model *m, struct view v)
     m->state = MODEL_CHUNK;
 }
 
+/* Some take a second MAIL and begin anew; the last of several bodies counts. */
+static void start_transaction(struct model *m, struct view v)
+{
+    const bool is_good = is_lucky(m);
+
+    say(m, is_good ? "250 2.1.0 Ok\r\n" : "550 5.7.1 no\r\n");
+    if (!is_good)
+        return;
+    forget(m);
+    m->is_mail = true;
+    m->is_binary = false;
+    for (; v.n > 0; v = view_skip(v, 1)) {
+        struct view rest = v;
+        if (takes(&rest, " BODY="))
+            m->is_binary = m->is_binarymime && view_starts_nocase(rest, VIEW_LIT("BINARYMIME"));
+    }
+}
+
+/* The message will be handed on with DATA, as it is, unless it is binary. */
+static void check_chunk(struct model *m, uint8_t c)
+{
+    const bool is_end = m->left == 1 && m->is_last;
+
+    if (!m->is_binary && (m->is_chunk_cr != (c == '\n') || c == '\0' || (is_end && c == '\r')))
+        abort();
+    m->is_chunk_cr = c == '\r';
+}
+
 static void end_chunk(struct model *m)
 {
     const bool is_good = is_lucky(m);
@@ -182,6 +214,8 @@ static void start_message(struct model *m)
         m->state = MODEL_MESSAGE;
     } else {
         say(m, "503 5.5.1 354 no\r\n");
+        if (is_lucky(m))
+            forget(m);
     }
 }
 
@@ -208,8 +242,7 @@ static void execute(struct model *m, struct view v)
     } else if (takes(&v, "MAIL FROM:")) {
         check_sender(m, v);
         check_parameters(v);
-        m->is_mail = is_lucky(m) || m->is_mail;
-        say(m, m->is_mail ? "250 2.1.0 Ok\r\n" : "550 5.7.1 no\r\n");
+        start_transaction(m, v);
     } else if (takes(&v, "RCPT TO:")) {
         const bool is_good = m->is_mail && is_lucky(m);
         m->is_rcpt = m->is_rcpt || is_good;
@@ -274,6 +307,7 @@ static void model_octet(struct model *m, uint8_t c, enum model_state meant)
     if (m->state != meant)
         abort();
     if (m->state == MODEL_CHUNK) {
+        check_chunk(m, c);
         if (--m->left == 0)
             end_chunk(m);
         return;
@@ -387,8 +421,9 @@ static void dialogue_init(struct dialogue *d, const uint8_t *head, uint32_t sche
         &d->from_client, &d->up, &d->down, &d->m.line, &d->m.say, &d->m.expected
     };
     const struct guard_conf conf = {
-        .capabilities =
-            (head[1] & CONF_CHUNKING) != 0 ? VIEW_LIT("DSN\r\nCHUNKING\r\n") : VIEW_NONE,
+        .capabilities = (head[1] & CONF_CHUNKING) == 0 ? VIEW_NONE
+                        : (head[1] & CONF_BINARY) != 0 ? VIEW_LIT("BINARYMIME\r\nCHUNKING\r\n")
+                                                       : VIEW_LIT("DSN\r\nCHUNKING\r\n"),
         .is_newline_normalised = (head[1] & CONF_NORMALISED) != 0,
         .is_sender_held = (head[1] & CONF_HELD) != 0,
         .senders = VIEW_LIT("ann@example.org @own.example"),
@@ -400,6 +435,7 @@ static void dialogue_init(struct dialogue *d, const uint8_t *head, uint32_t sche
     d->m.flags = head[0];
     d->m.conf = head[1];
     d->m.is_chunking = (head[1] & CONF_CHUNKING) != 0;
+    d->m.is_binarymime = d->m.is_chunking && (head[1] & CONF_BINARY) != 0;
     d->m.chance = 1u + head[2];
     for (size_t i = 0; i < COUNT_OF(bufs); i++)
         buf_init(bufs[i], WIDE);

@@ -64,6 +64,7 @@ static struct guard *create(const struct guard_conf *conf)
         return NULL;
     g->has_chunking = has_keyword(conf->capabilities, VIEW_LIT("CHUNKING"));
     g->is_chunking = g->has_chunking;
+    g->is_binarymime = has_keyword(conf->capabilities, VIEW_LIT("BINARYMIME"));
     g->is_normalised = conf->is_newline_normalised;
     buf_init(&g->line, LIMIT_SMTP_GUARD_LINE);
     buf_init(&g->reply, LIMIT_CAPABILITIES + LIMIT_SMTP_REPLY);
@@ -202,11 +203,19 @@ static void end_chunk(struct guard *g)
     smtp_guard_push(g, (enum smtp_due)g->chunk_due);
 }
 
+/* The message would end so: a CR at the end of another chunk has its LF in the next one. */
+static bool ends_in_cr(const struct guard *g)
+{
+    return g->chunk_due == SMTP_DUE_CHUNK_LAST && g->is_chunk_cr && !g->is_binary;
+}
+
 /* Everything before the BDAT was answered. */
 static struct guard_step start_chunk(struct guard *g)
 {
     const bool is_good = g->is_chunking && g->is_mail && g->is_rcpt;
 
+    if (is_good && g->chunk_left == 0 && ends_in_cr(g))
+        return smtp_guard_end(g, "bare-newline", SMTP_GUARD_BARE);
     if (!is_good)
         g->chunk_due = g->is_chunking ? SMTP_DUE_NO_TRANSACTION : SMTP_DUE_NO_CHUNKING;
     g->client = is_good ? SMTP_CLIENT_CHUNK : SMTP_CLIENT_DROP;
@@ -215,14 +224,53 @@ static struct guard_step start_chunk(struct guard *g)
     return put(0, is_good ? buf_view(&g->line) : VIEW_NONE);
 }
 
+/* Octets at the front of a chunk without a bare CR, a bare LF or NUL. */
+static size_t text_octets(struct view v, bool is_cr)
+{
+    uint8_t bad = (uint8_t)((is_cr ^ (v.p[0] == '\n')) | (v.p[0] == '\0'));
+    size_t n = 0;
+
+    for (size_t i = 1; i < v.n; i++) /* compilers make vector instructions of this */
+        bad |= (uint8_t)(((v.p[i - 1] == '\r') ^ (v.p[i] == '\n')) | (v.p[i] == '\0'));
+    if (bad == 0)
+        return v.n;
+    for (; is_cr == (v.p[n] == '\n') && v.p[n] != '\0'; n++)
+        is_cr = v.p[n] == '\r';
+    return n;
+}
+
+/* What of `v`, the next octets of a chunk, may pass. */
+static size_t fit_octets(struct guard *g, struct view v)
+{
+    if (g->is_binary)
+        return v.n;
+    const size_t n = text_octets(v, g->is_chunk_cr);
+    if (n == 0)
+        return 0;
+    const bool was_cr = g->is_chunk_cr;
+    g->is_chunk_cr = v.p[n - 1] == '\r';
+    if (n < g->chunk_left || !ends_in_cr(g))
+        return n;
+    g->is_chunk_cr = was_cr && n == 1;
+    return n - 1;
+}
+
 static struct guard_step chunk(struct guard *g, struct view in)
 {
-    const bool is_dropped = g->client == SMTP_CLIENT_DROP;
-    const size_t n = view_first(in, g->chunk_left).n;
+    const bool is_passing = g->client == SMTP_CLIENT_CHUNK;
+    const struct view v = view_first(in, g->chunk_left);
+    const size_t n = is_passing ? fit_octets(g, v) : v.n;
 
+    if (n == 0) {
+        g->client = SMTP_CLIENT_SPOILT;
+        return put(0, VIEW_NONE);
+    }
     g->chunk_left -= (uint32_t)n;
+    if (g->client == SMTP_CLIENT_SPOILT)
+        return g->chunk_left > 0 ? put(n, VIEW_NONE)
+                                 : smtp_guard_end(g, "bare-newline", SMTP_GUARD_BARE);
     end_chunk(g);
-    return is_dropped ? put(n, VIEW_NONE) : pass(n);
+    return is_passing ? pass(n) : put(n, VIEW_NONE);
 }
 
 /* ---- the interface -------------------------------------------------------------------- */
@@ -241,6 +289,7 @@ static struct guard_step client(struct guard *g, struct view in)
         return g->due_count > 0 ? hold() : start_chunk(g);
     case SMTP_CLIENT_CHUNK:
     case SMTP_CLIENT_DROP:
+    case SMTP_CLIENT_SPOILT:
         return in.n == 0 ? more() : chunk(g, in);
     case SMTP_CLIENT_MESSAGE:
     case SMTP_CLIENT_SWALLOW:

@@ -99,9 +99,12 @@ static bool is_in(struct view word, const char *const *list)
     return false;
 }
 
-/* " KEYWORD" or " KEYWORD=value", once or more (RFC 5321 §4.1.2). `due` if all is well. */
+/* " KEYWORD" or " KEYWORD=value", once or more (RFC 5321 §4.1.2). `due` if all is well; a body of
+ * two kinds is whichever the server likes. */
 static enum smtp_due judge_parameters(struct view v, const char *const *known, enum smtp_due due)
 {
+    bool has_body = false;
+
     while (v.n > 0) {
         if (v.p[0] != ' ')
             return SMTP_DUE_ARGUMENTS;
@@ -120,6 +123,12 @@ static enum smtp_due judge_parameters(struct view v, const char *const *known, e
         /* Who submitted the message first: the upstream believes what we say of that. */
         if (view_is_equal_nocase(word, VIEW_LIT("AUTH")) && !view_is_equal(value, VIEW_LIT("<>")))
             return SMTP_DUE_PARAMETER;
+        const bool is_body = view_is_equal_nocase(word, VIEW_LIT("BODY"));
+        if (is_body && has_body)
+            return SMTP_DUE_ARGUMENTS;
+        has_body = has_body || is_body;
+        if (is_body && view_is_equal_nocase(value, VIEW_LIT("BINARYMIME")))
+            due = SMTP_DUE_MAIL_BINARY;
     }
     return due;
 }
@@ -134,7 +143,7 @@ static enum smtp_due judge_sender(struct view v, const struct view *senders)
     if (!smtp_path_take(&v, &path))
         return SMTP_DUE_BAD_SENDER;
     const enum smtp_due due = judge_parameters(v, sender_parameters, SMTP_DUE_MAIL);
-    if (due == SMTP_DUE_MAIL && senders != NULL && !smtp_path_is_own(&path, *senders))
+    if (due < SMTP_DUE_OWN && senders != NULL && !smtp_path_is_own(&path, *senders))
         return SMTP_DUE_FOREIGN_SENDER;
     return due;
 }
@@ -212,8 +221,9 @@ struct smtp_guard_line smtp_guard_line(struct view text, const struct view *send
         break;
     }
     /* A server that keeps to RFC 5321 §4.5.3.1.4 might read what is over as another command. */
-    if (l.bad == NULL && l.due < SMTP_DUE_OWN && l.due != SMTP_DUE_MAIL && l.due != SMTP_DUE_RCPT &&
-        text.n > LIMIT_SMTP_COMMAND - 2)
+    const bool is_wide =
+        l.due == SMTP_DUE_MAIL || l.due == SMTP_DUE_MAIL_BINARY || l.due == SMTP_DUE_RCPT;
+    if (l.bad == NULL && l.due < SMTP_DUE_OWN && !is_wide && text.n > LIMIT_SMTP_COMMAND - 2)
         l.due = SMTP_DUE_TOO_LONG;
     return l;
 }

@@ -13,6 +13,7 @@ enum smtp_due {
     SMTP_DUE_HELO,
     SMTP_DUE_EHLO,
     SMTP_DUE_MAIL,
+    SMTP_DUE_MAIL_BINARY, /* with BODY=BINARYMIME */
     SMTP_DUE_RCPT,
     SMTP_DUE_DATA,
     SMTP_DUE_MESSAGE, /* after the end of the message that DATA began */

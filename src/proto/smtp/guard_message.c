@@ -7,8 +7,6 @@
 
 #define BLOCK 512
 
-#define FAREWELL "550 5.6.0 Message refused: it holds a bare CR, a bare LF or NUL\r\n"
-
 static struct guard_step put(size_t n, struct view v)
 {
     return (struct guard_step){ .kind = GUARD_PUT, .n = n, .put = v };
@@ -182,7 +180,7 @@ static struct guard_step swallow(struct guard *g, struct view in)
         const bool is_dot = g->message == SMTP_MESSAGE_DOT || g->message == SMTP_MESSAGE_DOT_CR;
 
         if (c == '\n' && is_dot)
-            return smtp_guard_end(g, "bare-newline", FAREWELL);
+            return smtp_guard_end(g, "bare-newline", SMTP_GUARD_BARE);
         if (c == '\r' && g->message == SMTP_MESSAGE_DOT)
             g->message = SMTP_MESSAGE_DOT_CR;
         else if (c == '\r' || c == '\n')

@@ -56,7 +56,9 @@ static bool ends_transaction(enum smtp_due due, bool is_good)
 {
     if (due == SMTP_DUE_MESSAGE || due == SMTP_DUE_CHUNK_LAST)
         return true;
-    if (due == SMTP_DUE_CHUNK) /* RFC 3030 §2: the rest of the chunks would be refused as well */
+    /* RFC 3030 §2: the rest of the chunks would be refused as well. Behind a refused DATA the
+     * transaction may go on, or not. */
+    if (due == SMTP_DUE_CHUNK || due == SMTP_DUE_DATA)
         return !is_good;
     return is_good && (due == SMTP_DUE_EHLO || due == SMTP_DUE_HELO || due == SMTP_DUE_RSET);
 }
@@ -67,11 +69,15 @@ static void answer(struct guard *g, enum smtp_due due)
     const bool is_good = g->code < 300;
 
     if (ends_transaction(due, is_good))
-        g->is_mail = g->is_rcpt = false;
-    g->is_mail = g->is_mail || (due == SMTP_DUE_MAIL && is_good);
+        g->is_mail = g->is_rcpt = g->is_chunk_cr = false;
+    if (is_good && (due == SMTP_DUE_MAIL || due == SMTP_DUE_MAIL_BINARY)) {
+        g->is_mail = true;
+        g->is_rcpt = g->is_chunk_cr = false; /* a second MAIL may be welcome, and begin anew */
+        g->is_binary = due == SMTP_DUE_MAIL_BINARY && g->is_binarymime;
+    }
     g->is_rcpt = g->is_rcpt || (due == SMTP_DUE_RCPT && is_good);
     if (due == SMTP_DUE_HELO)
-        g->is_chunking = false;
+        g->is_chunking = g->is_binarymime = false;
     if (due == SMTP_DUE_QUIT && is_good) {
         g->client = SMTP_CLIENT_OVER;
     } else if (due == SMTP_DUE_DATA && g->code == CODE_GO) {
@@ -130,7 +136,10 @@ static void filter(struct guard *g)
         g->reply.n = g->reply_at;
         return;
     }
-    g->is_chunking = g->is_chunking || (is_chunking && g->reply_at > 0);
+    if (g->reply_at > 0 && is_of_chunks) {
+        g->is_chunking = g->is_chunking || is_chunking;
+        g->is_binarymime = g->is_binarymime || !is_chunking;
+    }
     g->reply_last = g->reply_at;
     g->reply_at = (uint16_t)g->reply.n;
 }
@@ -163,7 +172,7 @@ static struct guard_step collect(struct guard *g, struct view in)
         return put(used, VIEW_NONE);
     const bool is_ehlo = is_due(g, SMTP_DUE_EHLO);
     if (is_ehlo && g->reply_at == 0)
-        g->is_chunking = false;
+        g->is_chunking = g->is_binarymime = false;
     const struct view line = view_skip(buf_view(&g->reply), g->reply_at);
     end_line(g, line);
     if (g->reason != NULL)

@@ -13,8 +13,10 @@
  *
  * A BDAT is sent only when all before it was answered and a recipient was accepted: a server that
  * refuses one may take its octets for commands (Exim does when the last greeting was HELO).
- * What chunks hold is counted and passes as it is, bare CR and LF too: RFC 3030 §3 permits them,
- * and where a chunk ends does not depend on them. */
+ * Where a chunk ends does not depend on what it holds. But the upstream may hand the message on
+ * with DATA, as it is: a bare CR, LF or NUL in it is as bad there as here. Only what was announced
+ * as BODY=BINARYMIME (RFC 3030 §3), which never goes out with DATA, passes unseen; of another chunk
+ * the rest goes nowhere, and the session ends behind it (SPOILT). */
 #ifndef POSTERN_PROTO_SMTP_GUARD_STATE_H
 #define POSTERN_PROTO_SMTP_GUARD_STATE_H
 
@@ -30,6 +32,7 @@ enum smtp_client {
     SMTP_CLIENT_QUIET,       /* a BDAT in `line` waits until all before it was answered         */
     SMTP_CLIENT_CHUNK,       /* `chunk_left` octets pass                                        */
     SMTP_CLIENT_DROP,        /* `chunk_left` octets of a refused chunk go nowhere               */
+    SMTP_CLIENT_SPOILT,      /* the same of one that holds a bare CR, LF or NUL; then the end   */
     SMTP_CLIENT_MESSAGE,     /* in a message; where exactly: `message`                          */
     SMTP_CLIENT_SWALLOW,     /* in a refused message: nothing more goes to the upstream         */
     SMTP_CLIENT_OVER,        /* the upstream is about to close: nothing more goes to it         */
@@ -68,10 +71,15 @@ struct guard {
     bool is_chunking : 1;    /* the answer to the last EHLO or HELO has it                */
     bool is_mail : 1;        /* in a transaction: MAIL was accepted …                     */
     bool is_rcpt : 1;        /* … and a recipient                                         */
+    bool is_binarymime : 1;  /* offered, as is_chunking                                   */
+    bool is_binary : 1;      /* the MAIL that was accepted announced BODY=BINARYMIME      */
+    bool is_chunk_cr : 1;    /* the last octet of the chunks so far was CR                */
 
     uint8_t due_at, due_count;
     uint8_t due[SMTP_DUE_MAX]; /* enum smtp_due, a ring: in this order the client gets answers */
 };
+
+#define SMTP_GUARD_BARE "550 5.6.0 Message refused: it holds a bare CR, a bare LF or NUL\r\n"
 
 /* Ends the session; the reason is for the log, the farewell (or NULL) for the client. */
 struct guard_step smtp_guard_end(struct guard *g, const char *reason, const char *farewell);
