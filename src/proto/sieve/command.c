@@ -309,7 +309,9 @@ static void check_count(struct sieve_command *c)
         return;
     while (least < SIEVE_ARGUMENTS && c->word->arguments[least] != ARGUMENT_NONE)
         least++;
-    if (c->argument_count + (c->word->is_last_optional ? 1u : 0u) < least)
+    if (c->word->is_last_optional)
+        least--;
+    if (c->argument_count < least)
         wrong(c, "bad-arguments");
 }
 

@@ -182,12 +182,11 @@ static void test_swallowed(void **state)
     struct guard *g = sieve_guard_ops.create(&plain);
     AUTO_BUF(up, 4096);
     size_t left = LIMIT_SIEVE_SCRIPT;
-    struct guard_step s = { .kind = GUARD_MORE };
 
     (void)state;
     (void)run(g, true, VIEW_LIT("XCLIENT {4194304+}\r\n"), &up);
     while (left > 0) {
-        s = sieve_guard_ops.client(g, view_of(octets, sizeof(octets)));
+        const struct guard_step s = sieve_guard_ops.client(g, view_of(octets, sizeof(octets)));
         assert_int_equal(s.kind, GUARD_PUT);
         assert_int_equal(s.put.n, 0);
         left -= s.n;

@@ -114,7 +114,7 @@ static void test_rows(void **state)
             for (size_t at = 0; cut == 0 && at < in.n && is_on; at++)
                 is_on = feed(&r, view_of(in.p + at, 1), &out);
             if (cut != 0 && feed(&r, view_first(buf_view(&in), cut), &out))
-                is_on = feed(&r, view_skip(buf_view(&in), cut), &out);
+                (void)feed(&r, view_skip(buf_view(&in), cut), &out);
             if (!sieve_response_is_start(&r) && view_find(buf_view(&out), '!') == out.n)
                 buf_put_octet(&out, '.');
             if (strcmp(buf_cstr(&out), rows[i].lines) != 0)
