@@ -41,8 +41,9 @@ struct play {
     struct guard *g;
     struct buf from_client, from_server, sent, answered, seen; /* owned; `sent` as it is printed */
     const char *reason;
-    size_t due;       /* replies that the server owes, by what the guard takes for commands */
-    bool is_line_end; /* what went up ends in CRLF */
+    size_t due;          /* replies that the server owes, by what the guard takes for commands */
+    uint32_t chunk_left; /* octets that the server still waits for: it was told of them in a BDAT */
+    bool is_line_end;    /* what went up ends in CRLF */
     bool is_closed;
     unsigned number; /* of the last VRFY */
 };
@@ -129,6 +130,10 @@ static void send_up(struct play *p, struct view v, enum smtp_client state)
     put_hex(&p->sent, what, v);
     for (size_t i = 0; what == 'l' && i < v.n; i++)
         p->due += v.p[i] == '\n';
+    if (what == 'k')
+        p->chunk_left -= (uint32_t)v.n;
+    if (view_starts_nocase(v, VIEW_LIT("BDAT ")) && what == 'l') /* it goes up alone */
+        p->chunk_left = (uint32_t)strtoul((const char *)v.p + 5, NULL, 10);
     p->is_line_end = v.p[v.n - 1] == '\n';
     send_all(p, v);
     if (state == SMTP_CLIENT_MESSAGE && p->g->client != SMTP_CLIENT_MESSAGE) {
@@ -182,7 +187,7 @@ static void pump(struct play *p)
 /* The reply to a BDAT comes behind its chunk. */
 static size_t due_now(const struct play *p)
 {
-    return p->due - (p->g->client == SMTP_CLIENT_CHUNK);
+    return p->due - (p->chunk_left > 0);
 }
 
 /* Until all that went up has been answered, and the client is held no more. */
@@ -206,17 +211,16 @@ static bool settle(struct play *p)
 static void complete(struct play *p)
 {
     static const uint8_t filling[4096] = "x";
-    const bool is_chunk = p->g->client == SMTP_CLIENT_CHUNK;
 
     if (p->g->client == SMTP_CLIENT_MESSAGE || p->g->client == SMTP_CLIENT_SWALLOW) {
         send_all(p, p->is_line_end ? VIEW_LIT(".\r\n") : VIEW_LIT("\r\n.\r\n"));
         buf_put_octet(&p->sent, '!');
         p->due++;
     }
-    for (uint32_t left = is_chunk ? p->g->chunk_left : 0; left > 0 && !p->is_closed;) {
-        const uint32_t n = left < sizeof(filling) ? left : sizeof(filling);
+    while (p->chunk_left > 0 && !p->is_closed) {
+        const uint32_t n = p->chunk_left < sizeof(filling) ? p->chunk_left : sizeof(filling);
         send_all(p, view_of(filling, n));
-        left -= n;
+        p->chunk_left -= n;
     }
 }
 
@@ -248,7 +252,7 @@ static const char *verdict(struct play *p)
 {
     if (p->is_closed)
         return "closed";
-    if (p->g->client == SMTP_CLIENT_CHUNK && p->g->chunk_left > FILL_MAX)
+    if (p->chunk_left > FILL_MAX)
         return "huge";
     complete(p);
     if (!await(p, p->due, QUIET_MS))
@@ -312,6 +316,7 @@ static void play(struct play *p, char *line)
     p->g = smtp_guard_ops.create(&p->conf);
     p->reason = NULL;
     p->due = 0;
+    p->chunk_left = 0;
     p->is_line_end = true;
     for (char *s = strtok_r(line, " \n", &rest); s != NULL; s = strtok_r(NULL, " \n", &rest))
         send_piece(p, s);
