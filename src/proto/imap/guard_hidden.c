@@ -9,6 +9,7 @@ enum need {
     NEED_TWO,      /* two, and the end */
     NEED_LIST,     /* a list of strings */
     NEED_LITERAL,  /* the line ends in one */
+    NEED_NAME,     /* it does, and what stands behind the word is no list (of NOTIFY, of LIST) */
 };
 
 struct word {
@@ -67,6 +68,7 @@ static const struct word words[] = {
     WORD("SETMETADATA", NEED_LITERAL),
     WORD("SETQUOTA", NEED_LITERAL),
     WORD("SORT", NEED_LITERAL),
+    WORD("STATUS", NEED_NAME),
     WORD("STORE", NEED_LITERAL),
     WORD("SUBSCRIBE", NEED_LITERAL),
     WORD("THREAD", NEED_LITERAL),
@@ -75,12 +77,19 @@ static const struct word words[] = {
     WORD("XLIST", NEED_LITERAL),
 };
 
+static struct view skip_spaces(struct view v)
+{
+    while (v.n > 0 && v.p[0] == ' ')
+        v = view_skip(v, 1);
+    return v;
+}
+
 static bool is_literal_next(const struct guard_line *l, struct view rest)
 {
     return rest.n == 0 && l->marker != GUARD_MARKER_NONE;
 }
 
-/* Takes an argument of LOGIN and the space behind it off the front. */
+/* Takes an argument of LOGIN and the spaces behind it off the front. */
 static bool take_argument(struct view *rest)
 {
     size_t n = 0;
@@ -94,7 +103,7 @@ static bool take_argument(struct view *rest)
             return false;
         n++;
     }
-    *rest = view_skip(*rest, n + 1);
+    *rest = skip_spaces(view_skip(*rest, n));
     return n > 0;
 }
 
@@ -117,38 +126,42 @@ static bool is_list(const struct guard_line *l, struct view rest)
 {
     if (rest.n == 0 || rest.p[0] != '(')
         return false;
-    do
-        rest = view_skip(rest, 1);
-    while (rest.n > 0 && rest.p[0] == ' ');
+    rest = skip_spaces(view_skip(rest, 1));
     return is_literal_next(l, rest) || (rest.n > 0 && rest.p[0] == '"');
 }
 
-/* `rest` is what stands behind the word and its space, without the marker. */
+/* `rest` is what stands behind the word and its spaces, without the marker. */
 static bool is_needed(const struct guard_line *l, enum need need, struct view rest)
 {
     switch (need) {
     case NEED_END:
         return rest.n == 0 && l->marker == GUARD_MARKER_NONE;
     case NEED_ARGUMENT:
-        return rest.n > 0 || l->marker != GUARD_MARKER_NONE;
+        return rest.n > 0 || is_literal_next(l, rest);
     case NEED_TWO:
         return is_login(l, rest);
     case NEED_LIST:
         return is_list(l, rest);
     case NEED_LITERAL:
         return l->marker != GUARD_MARKER_NONE;
+    case NEED_NAME:
+        return l->marker != GUARD_MARKER_NONE && (rest.n == 0 || rest.p[0] != '(');
     }
     return true;
 }
 
-/* `tail` begins behind a space. */
+/* `tail` begins behind a space. Where a bracket closes, nobody begins a command. */
 static bool is_command(const struct guard_line *l, struct view tail)
 {
-    const struct view word = view_first(tail, view_find(tail, ' '));
+    size_t n = 0;
 
+    while (n < tail.n && guard_is_word_octet(tail.p[n]))
+        n++;
+    if (n < tail.n && tail.p[n] == ')')
+        return false;
     for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (word.n == words[i].n && view_is_equal_nocase(word, view_text(words[i].word)))
-            return is_needed(l, words[i].need, view_skip(tail, word.n + 1));
+        if (n == words[i].n && view_is_equal_nocase(view_first(tail, n), view_text(words[i].word)))
+            return is_needed(l, words[i].need, skip_spaces(view_skip(tail, n)));
     return false;
 }
 

@@ -61,7 +61,7 @@ bool guard_is_tag_octet(uint8_t c)
     return guard_is_atom_octet(c) && strchr("+]:<>}", c) == NULL;
 }
 
-static bool is_word_octet(uint8_t c)
+bool guard_is_word_octet(uint8_t c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
@@ -152,7 +152,7 @@ static struct view take_word(struct view *v)
 {
     size_t n = 0;
 
-    while (n < v->n && is_word_octet(v->p[n]))
+    while (n < v->n && guard_is_word_octet(v->p[n]))
         n++;
     if (n < v->n && v->p[n] != ' ')
         return VIEW_NONE;

@@ -44,6 +44,8 @@ const char *guard_line_rest(struct view line, struct guard_line *ret);
 
 /* ATOM-CHAR: what an atom is made of. */
 bool guard_is_atom_octet(uint8_t c);
+/* What a command word is made of. */
+bool guard_is_word_octet(uint8_t c);
 /* What a tag is made of, and neither Dovecot (that refuses "]") nor Cyrus (":<>}") objects to. */
 bool guard_is_tag_octet(uint8_t c);
 

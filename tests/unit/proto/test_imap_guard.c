@@ -170,6 +170,48 @@ static void every_allocation_fails_once(void **state)
     }
 }
 
+/* What the guard would refuse or say anew does not pass because there was no memory for it. */
+static void nothing_passes_for_want_of_memory(void **state)
+{
+    static const struct guard_conf trusting = { .is_trusting = true };
+    static const char *const pieces[] = {
+        "a ID (\"x-originating-ip\" \"1\" \"name\" \"x\")\r\n",
+        "b ID (\"x-origi",
+        "nating-ip\" \"1\")\r\n",
+        "c ID ({16+}\r\nx-originating-ip \"1\")\r\n",
+        "d LOGIN {3+}\r\nabc {5+}\r\nLOGIN\r\n",
+        "e UNAUTH",
+        "ENTICATE\r\n",
+        "f XANY x b LOGIN c d\r\n",
+        "g URLFETCH {5+}\r\nLOGIN\r\n",
+        "h APPEND x UTF8 (~{5+}\r\nLOGIN)\r\n",
+    };
+
+    (void)state;
+    for (unsigned long n = 1; n < 40; n++) {
+        char up[1024] = "";
+        mem_fail_at(n);
+        struct guard *g = imap_guard_ops.create(&trusting);
+        for (size_t i = 0; g != NULL && i < COUNT_OF(pieces); i++) {
+            struct view in = view_text(pieces[i]);
+            struct guard_step s = { .kind = GUARD_PASS };
+            for (int turn = 0; turn < 20 && s.kind != GUARD_END; turn++) {
+                s = imap_guard_ops.client(g, in);
+                const struct view out = s.kind == GUARD_PASS ? view_first(in, s.n) : s.put;
+                if (s.kind == GUARD_PASS || s.kind == GUARD_PUT)
+                    (void)strncat(up, out.n == 0 ? "" : (const char *)out.p, out.n);
+                in = view_skip(in, s.n);
+                (void)imap_guard_ops.server(g, VIEW_NONE);
+            }
+        }
+        imap_guard_ops.destroy(g);
+        mem_fail_at(0);
+        assert_null(strstr(up, "originating"));
+        assert_null(strstr(up, "LOGIN"));
+        assert_null(strstr(up, "UNAUTH"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +222,7 @@ int main(void)
         cmocka_unit_test(says_bye_between_responses_only),
         cmocka_unit_test(is_tiny_when_idle),
         cmocka_unit_test(every_allocation_fails_once),
+        cmocka_unit_test(nothing_passes_for_want_of_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
