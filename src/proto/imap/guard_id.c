@@ -74,7 +74,7 @@ static uint32_t field_bit(struct view name)
 {
     for (size_t i = 0; i < COUNT_OF(fields); i++)
         if (view_is_equal_nocase(name, view_text(fields[i])))
-            return 1u << i;
+            return UINT32_C(1) << i;
     return 0;
 }
 

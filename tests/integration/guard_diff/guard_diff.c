@@ -1,6 +1,6 @@
 /* guard_diff: plays dialogues through the guard at a real server and says what each side took for
- * commands. Usage: guard_diff PORT USER PASSWORD [trusting] (loopback, clear text, before any gate);
- * trusting: the guard takes the server for one that believes in ID.
+ * commands. Usage: guard_diff PORT USER PASSWORD [trusting] (loopback, clear text, before any
+ * gate); trusting: the guard takes the server for one that believes in ID.
  *
  * Standard input, one dialogue a line: pieces in hexadecimal, separated by spaces; a piece that
  * begins with "w" is sent only when all is quiet, the others at once.
