@@ -27,7 +27,13 @@ enum {                    /* of the model */
        FLAG_CLOSES = 64,  /* 421 by chance                                                 */
        FLAG_FORGETS = 128 /* HELO takes CHUNKING back                                      */
 };
-enum { CONF_NORMALISED = 1, CONF_CHUNKING = 2, CONF_HELD = 4, CONF_BINARY = 8 };
+enum {
+    CONF_NORMALISED = 1,
+    CONF_CHUNKING = 2,
+    CONF_HELD = 4,
+    CONF_BINARY = 8,
+    CONF_STUBBORN = 16 /* the model: behind a BDAT only BDAT, else nothing but RSET */
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,6 +47,7 @@ struct model {
     enum model_state state;
     bool is_cr, is_mail, is_rcpt, is_chunking, is_last;
     bool is_binarymime, is_binary, is_chunk_cr; /* offered; announced; CR ends what chunks held */
+    bool is_begun, is_stuck; /* behind a chunk; and behind another command there */
     uint32_t left;
     size_t executed;
     struct buf line;
@@ -77,7 +84,7 @@ static bool is_lucky(struct model *m)
 
 static void forget(struct model *m)
 {
-    m->is_mail = m->is_rcpt = m->is_chunk_cr = false;
+    m->is_mail = m->is_rcpt = m->is_chunk_cr = m->is_begun = m->is_stuck = false;
 }
 
 static bool is_blank(uint8_t c)
@@ -160,7 +167,7 @@ static void start_chunk(struct model *m, struct view v)
     v = skip_blanks(v);
     for (; v.n > 0 && v.p[0] >= '0' && v.p[0] <= '9'; v = view_skip(v, 1))
         n = n * 10 + (uint32_t)(v.p[0] - '0');
-    if (!m->is_chunking || !m->is_mail || !m->is_rcpt) {
+    if (!m->is_chunking || !m->is_mail || !m->is_rcpt || m->is_stuck) {
         say(m, "503 5.5.1 no\r\n"); /* and its octets are commands */
         return;
     }
@@ -202,6 +209,7 @@ static void end_chunk(struct model *m)
     const bool is_good = is_lucky(m);
 
     m->state = MODEL_LINE;
+    m->is_begun = true;
     say(m, is_good ? "250-2.0.0 taken\r\n250 354\r\n" : "452 4.3.1 full\r\n");
     if (m->is_last || !is_good)
         forget(m);
@@ -229,13 +237,26 @@ static void check_forbidden(struct view v)
             abort();
 }
 
+/* As Exim: a message in chunks is nothing but chunks. */
+static bool is_out_of_place(struct model *m, struct view v)
+{
+    const bool is_fit = view_starts_nocase(v, VIEW_LIT("BDAT")) ||
+                        view_starts_nocase(v, VIEW_LIT("RSET")) ||
+                        view_starts_nocase(v, VIEW_LIT("QUIT"));
+
+    m->is_stuck = m->is_stuck || (m->is_begun && !is_fit && (m->conf & CONF_STUBBORN) != 0);
+    return m->is_stuck && !is_fit;
+}
+
 static void execute(struct model *m, struct view v)
 {
     m->executed++;
     if ((m->flags & FLAG_SPACE) != 0)
         v = skip_blanks(v);
     check_forbidden(v);
-    if (takes(&v, "EHLO")) {
+    if (is_out_of_place(m, v)) {
+        say(m, "503 only BDAT\r\n");
+    } else if (takes(&v, "EHLO")) {
         greet(m, true);
     } else if (takes(&v, "HELO")) {
         greet(m, false);

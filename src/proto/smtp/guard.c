@@ -112,6 +112,7 @@ static bool is_chunk(enum smtp_due due)
 static void start(struct guard *g, enum smtp_due due)
 {
     smtp_guard_push(g, due);
+    g->is_interrupted = g->is_interrupted || (g->is_begun && due < SMTP_DUE_OWN);
     if (due == SMTP_DUE_DATA || due == SMTP_DUE_EHLO || due == SMTP_DUE_HELO ||
         due == SMTP_DUE_QUIT)
         g->client = SMTP_CLIENT_WAIT;
@@ -209,15 +210,28 @@ static bool ends_in_cr(const struct guard *g)
     return g->chunk_due == SMTP_DUE_CHUNK_LAST && g->is_chunk_cr && !g->is_binary;
 }
 
+/* Why the upstream might refuse a BDAT; SMTP_DUE_OTHER: it would not. */
+static enum smtp_due judge_chunk(const struct guard *g)
+{
+    if (!g->is_chunking)
+        return SMTP_DUE_NO_CHUNKING;
+    if (!g->is_mail || !g->is_rcpt)
+        return SMTP_DUE_NO_TRANSACTION;
+    return g->is_interrupted ? SMTP_DUE_INTERRUPTED : SMTP_DUE_OTHER;
+}
+
 /* Everything before the BDAT was answered. */
 static struct guard_step start_chunk(struct guard *g)
 {
-    const bool is_good = g->is_chunking && g->is_mail && g->is_rcpt;
+    const enum smtp_due refusal = judge_chunk(g);
+    const bool is_good = refusal == SMTP_DUE_OTHER;
 
     if (is_good && g->chunk_left == 0 && ends_in_cr(g))
         return smtp_guard_end(g, "bare-newline", SMTP_GUARD_BARE);
-    if (!is_good)
-        g->chunk_due = g->is_chunking ? SMTP_DUE_NO_TRANSACTION : SMTP_DUE_NO_CHUNKING;
+    if (is_good)
+        g->is_begun = true;
+    else
+        g->chunk_due = (uint8_t)refusal;
     g->client = is_good ? SMTP_CLIENT_CHUNK : SMTP_CLIENT_DROP;
     end_chunk(g);
     g->is_line_spent = true;

@@ -52,6 +52,7 @@ struct view smtp_guard_answer(enum smtp_due due)
         [SMTP_DUE_FOREIGN_SENDER] = "553 5.7.1 Sender address not permitted\r\n",
         [SMTP_DUE_NO_CHUNKING] = "502 5.5.1 CHUNKING was not offered\r\n",
         [SMTP_DUE_NO_TRANSACTION] = "503 5.5.1 No recipient was accepted\r\n",
+        [SMTP_DUE_INTERRUPTED] = "503 5.5.1 Only BDAT follows BDAT: begin again\r\n",
     };
 
     CHECK(due >= SMTP_DUE_OWN && due < SMTP_DUE_COUNT);

@@ -72,6 +72,7 @@ static void answer(struct guard *g, enum smtp_due due)
         g->is_mail = g->is_rcpt = g->is_chunk_cr = false;
     if (is_good && (due == SMTP_DUE_MAIL || due == SMTP_DUE_MAIL_BINARY)) {
         g->is_mail = true;
+        g->is_begun = g->is_interrupted = false;
         g->is_rcpt = g->is_chunk_cr = false; /* a second MAIL may be welcome, and begin anew */
         g->is_binary = due == SMTP_DUE_MAIL_BINARY && g->is_binarymime;
     }

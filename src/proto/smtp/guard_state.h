@@ -12,7 +12,8 @@
  *      └──n octets── DROP ◀──all answered── QUIET ◀──BDAT── COMMAND
  *
  * A BDAT is sent only when all before it was answered and a recipient was accepted: a server that
- * refuses one may take its octets for commands (Exim does when the last greeting was HELO).
+ * refuses one may take its octets for commands (Exim does when the last greeting was HELO, and when
+ * anything but BDAT has followed a BDAT: then none is sent up to the next MAIL).
  * Where a chunk ends does not depend on what it holds. But the upstream may hand the message on
  * with DATA, as it is: a bare CR, LF or NUL in it is as bad there as here. Only what was announced
  * as BODY=BINARYMIME (RFC 3030 §3), which never goes out with DATA, passes unseen; of another chunk
@@ -74,6 +75,8 @@ struct guard {
     bool is_binarymime : 1;  /* offered, as is_chunking                                   */
     bool is_binary : 1;      /* the MAIL that was accepted announced BODY=BINARYMIME      */
     bool is_chunk_cr : 1;    /* the last octet of the chunks so far was CR                */
+    bool is_begun : 1;       /* a chunk was sent since MAIL was accepted …                */
+    bool is_interrupted : 1; /* … and another command behind it                           */
 
     uint8_t due_at, due_count;
     uint8_t due[SMTP_DUE_MAX]; /* enum smtp_due, a ring: in this order the client gets answers */

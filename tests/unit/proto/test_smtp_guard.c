@@ -405,6 +405,7 @@ static const struct dialogue ended[] = {
 #define BEGUN_U "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n"
 #define BEGUN_D "250 a\r\n250 b\r\n"
 #define BINARY  "MAIL FROM:<a@b> BODY=BINARYMIME\r\n"
+#define NO_MORE "503 5.5.1 Only BDAT follows BDAT: begin again\r\n"
 #define BARE    "550 5.6.0 Message refused: it holds a bare CR, a bare LF or NUL\r\n"
 
 static const struct dialogue chunks[] = {
@@ -471,6 +472,28 @@ static const struct dialogue chunks[] = {
         "C:BDAT 1 LAST\r\nx", "S:250 d\r\n",
         "U:" BEGUN_U "BDAT 1\r\n\rRSET\r\n" BEGUN_U "BDAT 1 LAST\r\nx",
         "D:" BEGUN_D "250 c\r\n250 r\r\n" BEGUN_D "250 d\r\n" } },
+    { "another command between two chunks, behind which Exim takes no other",
+      { BEGIN, "C:BDAT 1\r\na", "S:250 c\r\n", "C:HELP\r\nBDAT 6\r\nRSET\r\nNOOP\r\n",
+        "U:" BEGUN_U "BDAT 1\r\naHELP\r\n", "S:503 h\r\n",
+        "D:" BEGUN_D "250 c\r\n503 h\r\n" NO_MORE, "U:NOOP\r\n", "S:503 n\r\n", "D:503 n\r\n",
+        "C:EHLO x\r\nBDAT 1\r\nx", "S:503 e\r\n", "U:EHLO x\r\n", "D:503 e\r\n" NO_CHUNKING } },
+    { "the same while the chunk is not answered",
+      { BEGIN, "C:BDAT 1\r\naRCPT TO:<e@f>\r\nBDAT 6\r\nRSET\r\n",
+        "U:" BEGUN_U "BDAT 1\r\naRCPT TO:<e@f>\r\n", "S:250 c\r\n503 r\r\n",
+        "D:" BEGUN_D "250 c\r\n503 r\r\n" NO_MORE } },
+    { "until the next MAIL",
+      { BEGIN, "C:BDAT 1\r\naNOOP\r\nRSET\r\n", "S:250 c\r\n503 n\r\n250 r\r\n", BEGIN,
+        "C:BDAT 1\r\nbBDAT 0 LAST\r\n", "S:250 c\r\n", "S:250 l\r\n",
+        "U:" BEGUN_U "BDAT 1\r\naNOOP\r\nRSET\r\n" BEGUN_U "BDAT 1\r\nbBDAT 0 LAST\r\n",
+        "D:" BEGUN_D "250 c\r\n503 n\r\n250 r\r\n" BEGUN_D "250 c\r\n250 l\r\n" } },
+    { "two messages in one group each",
+      { BEGIN, "C:BDAT 1 LAST\r\naMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1 LAST\r\nb",
+        "S:250 q\r\n250 a\r\n250 b\r\n", "S:250 q\r\n",
+        "U:" BEGUN_U "BDAT 1 LAST\r\na" BEGUN_U "BDAT 1 LAST\r\nb",
+        "D:" BEGUN_D "250 q\r\n" BEGUN_D "250 q\r\n" } },
+    { "what the gate refuses between two chunks does not matter",
+      { BEGIN, "C:BDAT 1\r\naAUTH\r\nBDAT 1\r\nb", "S:250 c\r\n", "S:250 d\r\n",
+        "U:" BEGUN_U "BDAT 1\r\naBDAT 1\r\nb", "D:" BEGUN_D "250 c\r\n" NO_AUTH "250 d\r\n" } },
     { "after a second MAIL, which may have begun anew",
       { BEGIN, "C:MAIL FROM:<e@f>\r\nBDAT 8\r\nXCLIENT\n", "S:250 e\r\n",
         "U:" BEGUN_U "MAIL FROM:<e@f>\r\n", "D:" BEGUN_D "250 e\r\n" NO_RCPT } },
