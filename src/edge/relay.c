@@ -8,8 +8,10 @@
 
 #define TURN_MAX  16   /* reads of one pipe in one turn of the loop, so that others get theirs */
 #define STEPS_MAX 1024 /* steps of the guard likewise: a flood of short commands is all steps */
-/* The most that a guard puts at once: IMAP's, that of the others is far less. */
-#define PUT_MAX    (LIMIT_IMAP_GUARD_LINE + LIMIT_IMAP_CAPABILITY)
+#define GATHER    4096 /* octets of the guard's own that wait for each other: a record each is dear \
+                        */
+/* The most that a guard puts at once, which is IMAP's, behind what was gathered. */
+#define PUT_MAX    (LIMIT_IMAP_GUARD_LINE + LIMIT_IMAP_CAPABILITY + GATHER)
 #define LABEL_LOOK 32 /* runs after which no client tells its name any more */
 
 struct pipe {
@@ -77,7 +79,7 @@ static bool write_out(struct session *s, struct pipe *p, struct stream *to)
 }
 
 /* One step of the guard. false: it needs more octets, or the other side first, or has ended it. */
-static bool judge(struct session *s, struct pipe *p)
+static bool judge(struct session *s, struct pipe *p, struct stream *to)
 {
     const struct guard_ops *ops = s->gate->protocol->guard;
     const bool is_up = p == &s->relay->up;
@@ -102,6 +104,8 @@ static bool judge(struct session *s, struct pipe *p)
         session_close(s, "no memory");
         return false;
     case GUARD_END:
+        if (!write_out(s, p, to) && s->state != SESSION_RELAY)
+            return false;
         log_event(LOG_INFO, "guard-ended-session", LOG_TEXT("account", s->account),
                   LOG_TEXT("from", is_up ? "client" : "upstream"), LOG_TEXT("reason", step.reason));
         session_end(s, "Protocol error", step.reason);
@@ -150,16 +154,21 @@ static enum progress read_in(struct session *s, struct pipe *p, struct stream *f
 static enum progress pipe_run(struct session *s, struct pipe *p, struct stream *from,
                               struct stream *to, unsigned *steps)
 {
-    for (int turn = 0; turn < TURN_MAX && *steps != 0;) {
-        if (!write_out(s, p, to))
+    for (int turn = 0; turn < TURN_MAX;) {
+        const bool is_due = p->pass != 0 || p->put.n >= GATHER || p->is_blocked || *steps == 0;
+        if (is_due && !write_out(s, p, to))
             return s->state == SESSION_RELAY ? PROGRESS_IDLE : PROGRESS_OVER;
-        if (judge(s, p)) {
+        if (*steps == 0)
+            return PROGRESS_MORE;
+        if (judge(s, p, to)) {
             p->is_moving = true;
             (*steps)--;
             continue;
         }
         if (s->state != SESSION_RELAY)
             return PROGRESS_OVER;
+        if (!write_out(s, p, to))
+            return s->state == SESSION_RELAY ? PROGRESS_IDLE : PROGRESS_OVER;
         if (p->is_held)
             break;
         const enum progress read = read_in(s, p, from);

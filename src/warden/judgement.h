@@ -78,12 +78,12 @@ struct judgement {
     enum credential_finding credential_finding;
     enum proof_finding proof_finding;
     struct store_account person; /* of the password path; id 0: unknown */
-    bool is_claimed;             /* the one-time code was taken, by this very judgement */
-    bool is_bound;               /* the app password was bound just now */
     uint64_t lease;              /* PROOF_LEASE */
     char app_password[STORE_PUBLIC_ID];
     struct view password;          /* the secret without its code; into `secret` */
     struct app_password presented; /* parsed; wiped */
+    bool is_claimed;               /* the one-time code was taken, by this very judgement */
+    bool is_bound;                 /* the app password was bound just now */
     bool is_formed;                /* it is one */
     bool has_row;                  /* row is known already and need not be looked up */
     uint64_t rows_seen;            /* rows_changes when it was asked for */
@@ -97,9 +97,9 @@ struct judgement {
     char credential[JUDGEMENT_CREDENTIAL];
     bool is_upstream_judge; /* the upstream says whether the password is right */
     bool is_stale_possible; /* the upstream may no longer take what was sealed */
+    bool is_sender_held;    /* submission: to `senders` */
     struct view upstream_authorization, upstream_user; /* borrowed: config, account */
     struct buf upstream_secret;                        /* wiped */
-    bool is_sender_held;                               /* submission: to `senders` */
     struct buf senders;                                /* as in wire_verdict */
 };
 

@@ -7,8 +7,9 @@
 #include "proto/smtp/capability.h"
 #include "proto/smtp/front_state.h"
 
-#define TLS_HANDSHAKE 0x16 /* RFC 8446 §5.1: the first octet of a TLS client; never of a command  \
-                            */
+#define TLS_HANDSHAKE                                                                              \
+    0x16 /* RFC 8446 §5.1: the first octet of a TLS client; never of a command                    \
+          */
 
 static const struct front_event more = { .kind = FRONT_MORE };
 

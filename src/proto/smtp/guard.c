@@ -141,12 +141,21 @@ static size_t pass_group(struct guard *g, struct view in)
         if (at == rest.n || at >= LIMIT_SMTP_GUARD_LINE)
             break;
         const struct smtp_guard_line l = judge(g, view_first(rest, at + 1));
-        if (l.bad != NULL || l.due >= SMTP_DUE_OWN || is_chunk(l.due))
+        if (l.bad != NULL || l.due >= SMTP_DUE_OWN || is_chunk(l.due) || l.spaces != 0)
             break;
         start(g, l.due);
         n += at + 1;
     }
     return n;
+}
+
+/* "MAIL FROM: <a@b>" becomes "MAIL FROM:<a@b>". */
+static void drop_spaces(struct buf *line, size_t spaces)
+{
+    const size_t at = view_find(buf_view(line), ':') + 1;
+
+    line->n -= spaces;
+    memmove(line->p + at, line->p + at + spaces, line->n - at);
 }
 
 /* A BDAT line is in g->line. */
@@ -179,6 +188,8 @@ static struct guard_step collect(struct guard *g, struct view in)
         start_quiet(g, &l);
         return put(used, VIEW_NONE);
     }
+    if (l.spaces != 0)
+        drop_spaces(&g->line, l.spaces);
     g->is_line_spent = true;
     start(g, l.due);
     return put(used, l.due >= SMTP_DUE_OWN ? VIEW_NONE : buf_view(&g->line));

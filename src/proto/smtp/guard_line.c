@@ -134,13 +134,25 @@ static enum smtp_due judge_parameters(struct view v, const char *const *known, e
     return due;
 }
 
-static enum smtp_due judge_sender(struct view v, const struct view *senders)
+/* Skips "FROM:" or "TO:", and the spaces that RFC 5321 §3.3 forbids behind it and many a printer
+ * sends all the same: the guard takes them out. */
+static bool skip_word(struct view *v, struct view word, struct smtp_guard_line *ret)
+{
+    if (!view_starts_nocase(*v, word))
+        return false;
+    *v = view_skip(*v, word.n);
+    for (; v->n > 0 && v->p[0] == ' '; *v = view_skip(*v, 1))
+        ret->spaces++;
+    return v->n > 0 && v->p[0] == '<';
+}
+
+static enum smtp_due judge_sender(struct view v, const struct view *senders,
+                                  struct smtp_guard_line *ret)
 {
     struct smtp_path path;
 
-    if (!view_starts_nocase(v, VIEW_LIT("FROM:<")))
+    if (!skip_word(&v, VIEW_LIT("FROM:"), ret))
         return SMTP_DUE_ARGUMENTS;
-    v = view_skip(v, sizeof("FROM:") - 1);
     if (!smtp_path_take(&v, &path))
         return SMTP_DUE_BAD_SENDER;
     const enum smtp_due due = judge_parameters(v, sender_parameters, SMTP_DUE_MAIL);
@@ -149,13 +161,12 @@ static enum smtp_due judge_sender(struct view v, const struct view *senders)
     return due;
 }
 
-static enum smtp_due judge_recipient(struct view v)
+static enum smtp_due judge_recipient(struct view v, struct smtp_guard_line *ret)
 {
     struct smtp_path path;
 
-    if (!view_starts_nocase(v, VIEW_LIT("TO:<")))
+    if (!skip_word(&v, VIEW_LIT("TO:"), ret))
         return SMTP_DUE_ARGUMENTS;
-    v = view_skip(v, sizeof("TO:") - 1);
     if (!smtp_path_take(&v, &path) || path.address.n == 0)
         return SMTP_DUE_BAD_RECIPIENT;
     return judge_parameters(v, recipient_parameters, SMTP_DUE_RCPT);
@@ -194,10 +205,10 @@ static void judge_arguments(struct view v, enum arguments arguments, const struc
             ret->due = SMTP_DUE_ARGUMENTS;
         break;
     case ARGUMENTS_SENDER:
-        ret->due = judge_sender(trim(v), senders);
+        ret->due = judge_sender(trim(v), senders, ret);
         break;
     case ARGUMENTS_RECIPIENT:
-        ret->due = judge_recipient(trim(v));
+        ret->due = judge_recipient(trim(v), ret);
         break;
     case ARGUMENTS_CHUNK:
         if (!read_chunk(v, ret))

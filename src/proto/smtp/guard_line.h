@@ -42,6 +42,7 @@ struct smtp_guard_line {
     const char *bad; /* not NULL: nobody can be sure of what follows; a static word for the log */
     enum smtp_due due;
     uint32_t size; /* SMTP_DUE_CHUNK, SMTP_DUE_CHUNK_LAST: octets that follow the line */
+    size_t spaces; /* MAIL, RCPT: behind the colon; they may not pass */
 };
 
 /* `senders`: as in guard_conf; NULL: whoever. */

@@ -311,8 +311,11 @@ static const struct dialogue refused[] = {
       { "C:DATA x\r\nRSET x\r\nQUIT x\r\nEHLO\r\nEHLO \r\nHELO a b\r\nMAIL\r\nRCPT\r\n", "U:",
         "D:" NO_ARGUMENTS NO_ARGUMENTS NO_ARGUMENTS NO_ARGUMENTS NO_ARGUMENTS NO_ARGUMENTS
             NO_ARGUMENTS NO_ARGUMENTS } },
+    { "spaces behind the colon go nowhere",
+      { "C:MAIL FROM: <a@b>\r\nRCPT TO:  <a@b>\r\nmail from: <>\r\n",
+        "U:MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nmail from:<>\r\n" } },
     { "MAIL: almost right",
-      { "C:MAIL FROM: <a@b>\r\nMAIL FROM <a@b>\r\nMAIL FROM:a@b\r\nMAIL  FROM:<a@b>\r\n"
+      { "C:MAIL FROM : <a@b>\r\nMAIL FROM <a@b>\r\nMAIL FROM:a@b\r\nMAIL  FROM:<a@b>\r\n"
         "MAIL TO:<a@b>\r\nMAIL FROM:<a@b>SIZE=1\r\nMAIL FROM:<a@b>  SIZE=1\r\n",
         "U:",
         "D:" NO_ARGUMENTS NO_ARGUMENTS NO_ARGUMENTS NO_ARGUMENTS NO_ARGUMENTS NO_ARGUMENTS
@@ -326,7 +329,7 @@ static const struct dialogue refused[] = {
         "D:" NO_SENDER NO_SENDER NO_SENDER NO_SENDER NO_SENDER NO_SENDER NO_SENDER NO_SENDER
             NO_SENDER NO_SENDER NO_SENDER NO_SENDER } },
     { "RCPT: bad addresses",
-      { "C:RCPT TO:<>\r\nRCPT TO:<@x:a@b>\r\nRCPT TO:<a>b@c>\r\nRCPT TO: <a@b>\r\n",
+      { "C:RCPT TO:<>\r\nRCPT TO:<@x:a@b>\r\nRCPT TO:<a>b@c>\r\nRCPT TO :<a@b>\r\n",
         "U:", "D:" NO_RECIPIENT NO_RECIPIENT NO_ARGUMENTS NO_ARGUMENTS } },
     { "parameters: who submitted it first, and what nobody knows",
       { "C:MAIL FROM:<a@b> AUTH=victim@example.org\r\nMAIL FROM:<a@b> AUTH=<>x\r\n"
