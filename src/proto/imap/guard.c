@@ -31,7 +31,7 @@ static struct guard_step put(size_t n, struct view v)
     return (struct guard_step){ .kind = GUARD_PUT, .n = n, .put = v };
 }
 
-struct guard_step guard_end(struct guard *g, const char *reason)
+struct guard_step imap_guard_end(struct guard *g, const char *reason)
 {
     if (g->reason == NULL)
         g->reason = reason;
@@ -101,11 +101,11 @@ static void start_drop(struct guard *g, uint32_t size)
     g->client = size == 0 ? GUARD_CLIENT_DROP_REST : GUARD_CLIENT_DROP_LITERAL;
 }
 
-void guard_continue(struct guard *g)
+void imap_guard_continue(struct guard *g)
 {
     if (g->client != GUARD_CLIENT_ASKED) {
         if (!g->is_stuttering)
-            (void)guard_end(g, "unasked-continuation");
+            (void)imap_guard_end(g, "unasked-continuation");
     } else if (g->is_idle) {
         g->client = GUARD_CLIENT_IDLE;
     } else {
@@ -114,13 +114,13 @@ void guard_continue(struct guard *g)
     }
 }
 
-void guard_tagged(struct guard *g)
+void imap_guard_tagged(struct guard *g)
 {
     bool is_alone = g->client == GUARD_CLIENT_ASKED || g->client == GUARD_CLIENT_LITERAL ||
                     g->client == GUARD_CLIENT_REST || g->client == GUARD_CLIENT_IDLE;
 
     if (g->outstanding == 0 || (is_alone && (!g->is_own_tag || g->is_answered))) {
-        (void)guard_end(g, "unasked-reply");
+        (void)imap_guard_end(g, "unasked-reply");
         return;
     }
     g->outstanding--;
@@ -130,7 +130,7 @@ void guard_tagged(struct guard *g)
     case GUARD_CLIENT_ASKED:
         /* Refused. A client that waits for "+" goes on with a new command; one that does not has
          * sent its octets already, and they must not become a command. */
-        if (g->depth > 0 && guard_grammar_is_lasting(g->place)) {
+        if (g->depth > 0 && imap_guard_grammar_is_lasting(g->place)) {
             g->client = GUARD_CLIENT_UNSURE;
             break;
         }
@@ -143,7 +143,7 @@ void guard_tagged(struct guard *g)
         break;
     case GUARD_CLIENT_LITERAL:
         /* Does the upstream read the octets that are still to come as literal or as commands? */
-        (void)guard_end(g, "reply-inside-literal");
+        (void)imap_guard_end(g, "reply-inside-literal");
         break;
     case GUARD_CLIENT_REST:
         /* As Dovecot does when a message could not be saved: before it has read the line's end. */
@@ -211,7 +211,7 @@ static struct guard_step ask(struct guard *g, const struct arrival *a, const str
         buf_put(&g->line, VIEW_LIT("}\r\n"));
     }
     if (!buf_is_ok(&g->line) || !buf_is_ok(&g->tag))
-        return guard_end(g, "no-memory");
+        return imap_guard_end(g, "no-memory");
     g->client = GUARD_CLIENT_QUIET;
     return ask_now(g, a->used);
 }
@@ -220,7 +220,7 @@ static struct guard_step answer(struct guard *g, const struct arrival *a)
 {
     buf_put(&g->tag, VIEW_LIT(REFUSAL));
     if (!buf_is_ok(&g->tag))
-        return guard_end(g, "no-memory");
+        return imap_guard_end(g, "no-memory");
     g->client = GUARD_CLIENT_COMMAND;
     g->is_refused = false;
     g->is_answer_ready = true;
@@ -245,7 +245,7 @@ static void remember_label(struct guard *g, struct view body)
     if (g->is_labelled || g->label != NULL || (g->label = NEW(buf)) == NULL)
         return;
     buf_init(g->label, LIMIT_CLIENT);
-    guard_id_label(body, g->label);
+    imap_guard_id_label(body, g->label);
     if (g->label->n == 0)
         drop_label(g);
 }
@@ -259,7 +259,7 @@ static bool build_id(struct guard *g, const struct guard_line *l)
         return false;
     buf_put(&anew, l->tag);
     buf_put_text(&anew, " ID ");
-    if (!guard_id_build(l->body, &anew))
+    if (!imap_guard_id_build(l->body, &anew))
         return false;
     buf_put_text(&anew, "\r\n");
     /* The views in *l may have been borrowed from the old line. */
@@ -277,22 +277,23 @@ static struct guard_step judge_first(struct guard *g, const struct arrival *a, s
     g->is_stray_done = false;
     if (is_stray_done && view_is_equal_nocase(text, VIEW_LIT("DONE")))
         return drop(g, a);
-    const char *bad = guard_line_first(text, &l);
+    const char *bad = imap_guard_line_first(text, &l);
     if (bad != NULL)
-        return guard_end(g, bad);
-    if (!guard_grammar_first(&l, &g->place))
-        return guard_end(g, "bad-arguments");
+        return imap_guard_end(g, bad);
+    if (!imap_guard_grammar_first(&l, &g->place))
+        return imap_guard_end(g, "bad-arguments");
     if (l.class == GUARD_CLASS_ID)
         remember_label(g, l.body);
     bool is_forgeable = l.class == GUARD_CLASS_ID && g->is_trusting;
     if (is_forgeable && build_id(g, &l)) {
         g->outstanding++;
         g->is_line_spent = true;
-        return buf_is_ok(&g->line) ? put(a->used, buf_view(&g->line)) : guard_end(g, "no-memory");
+        return buf_is_ok(&g->line) ? put(a->used, buf_view(&g->line))
+                                   : imap_guard_end(g, "no-memory");
     }
-    bool is_refused = is_forgeable || l.class == GUARD_CLASS_REFUSED || guard_hidden_is(&l) ||
+    bool is_refused = is_forgeable || l.class == GUARD_CLASS_REFUSED || imap_guard_hidden_is(&l) ||
                       (l.class == GUARD_CLASS_URL && l.marker != GUARD_MARKER_NONE) ||
-                      (guard_grammar_is_utf8(g->place) && !g->is_utf8);
+                      (imap_guard_grammar_is_utf8(g->place) && !g->is_utf8);
     bool is_idle = l.class == GUARD_CLASS_IDLE;
     if (!is_refused && !is_idle && l.marker == GUARD_MARKER_NONE) {
         g->outstanding++;
@@ -308,21 +309,21 @@ static struct guard_step judge_first(struct guard *g, const struct arrival *a, s
 static struct guard_step judge_rest(struct guard *g, const struct arrival *a, struct view text)
 {
     struct guard_line l;
-    const char *bad = guard_line_rest(text, &l);
+    const char *bad = imap_guard_line_rest(text, &l);
 
     if (bad != NULL)
-        return guard_end(g, bad);
+        return imap_guard_end(g, bad);
     /* The upstream has answered already. An end of line, or of a list, means nothing to whoever
      * reads it as a new command; anything else might. */
     for (size_t i = 0; g->is_answered && i < text.n; i++)
         if (text.p[i] != ')')
-            return guard_end(g, "answered-early");
-    if (!guard_grammar_rest(&l, &g->place))
-        return guard_end(g, "bad-arguments");
-    if (guard_grammar_is_utf8(g->place) && !g->is_utf8)
-        return guard_end(g, "utf8-not-enabled");
-    if (guard_hidden_is(&l))
-        return guard_end(g, "hidden-command");
+            return imap_guard_end(g, "answered-early");
+    if (!imap_guard_grammar_rest(&l, &g->place))
+        return imap_guard_end(g, "bad-arguments");
+    if (imap_guard_grammar_is_utf8(g->place) && !g->is_utf8)
+        return imap_guard_end(g, "utf8-not-enabled");
+    if (imap_guard_hidden_is(&l))
+        return imap_guard_end(g, "hidden-command");
     g->is_first = false;
     if (l.marker != GUARD_MARKER_NONE)
         return ask(g, a, &l);
@@ -333,15 +334,15 @@ static struct guard_step judge_rest(struct guard *g, const struct arrival *a, st
 static struct guard_step judge_dropped(struct guard *g, const struct arrival *a, struct view text)
 {
     struct guard_line l;
-    const char *bad = guard_line_rest(text, &l);
+    const char *bad = imap_guard_line_rest(text, &l);
 
-    return bad != NULL ? guard_end(g, bad) : drop_command(g, a, &l);
+    return bad != NULL ? imap_guard_end(g, bad) : drop_command(g, a, &l);
 }
 
 static struct guard_step judge_idle(struct guard *g, const struct arrival *a, struct view text)
 {
     if (!view_is_equal_nocase(text, VIEW_LIT("DONE")))
-        return guard_end(g, "idle-without-done");
+        return imap_guard_end(g, "idle-without-done");
     start_command(g);
     return forward(g, a);
 }
@@ -349,7 +350,7 @@ static struct guard_step judge_idle(struct guard *g, const struct arrival *a, st
 static struct guard_step judge(struct guard *g, const struct arrival *a)
 {
     if (a->line.n < 2 || a->line.p[a->line.n - 2] != '\r')
-        return guard_end(g, "bare-lf");
+        return imap_guard_end(g, "bare-lf");
     struct view text = view_first(a->line, a->line.n - 2);
     switch ((enum guard_client)g->client) {
     case GUARD_CLIENT_COMMAND:
@@ -380,11 +381,11 @@ static struct guard_step collect(struct guard *g, struct view in)
     struct arrival a = { .used = is_whole ? at + 1 : in.n, .is_direct = g->line.n == 0 };
 
     if (a.used > LIMIT_IMAP_GUARD_LINE - g->line.n)
-        return guard_end(g, "line-too-long");
+        return imap_guard_end(g, "line-too-long");
     if (!is_whole || !a.is_direct)
         buf_put(&g->line, view_first(in, a.used));
     if (!buf_is_ok(&g->line))
-        return guard_end(g, "no-memory");
+        return imap_guard_end(g, "no-memory");
     if (!is_whole)
         return put(a.used, VIEW_NONE);
     a.line = a.is_direct ? view_first(in, a.used) : buf_view(&g->line);
@@ -405,10 +406,10 @@ static struct guard_step literal(struct guard *g, struct view in)
     bool is_dropped = g->client == GUARD_CLIENT_DROP_LITERAL;
     struct view v = view_first(in, g->client_left);
 
-    if (!is_dropped && !guard_grammar_is_text(g->place))
+    if (!is_dropped && !imap_guard_grammar_is_text(g->place))
         v.n = clean_octets(v);
     if (v.n == 0)
-        return guard_end(g, "line-in-literal");
+        return imap_guard_end(g, "line-in-literal");
     g->client_left -= (uint32_t)v.n;
     if (g->client_left == 0)
         g->client = is_dropped ? GUARD_CLIENT_DROP_REST : GUARD_CLIENT_REST;
@@ -419,7 +420,7 @@ static struct guard_step client(struct guard *g, struct view in)
 {
     release(g);
     if (g->reason != NULL)
-        return guard_end(g, g->reason);
+        return imap_guard_end(g, g->reason);
     if (g->client == GUARD_CLIENT_QUIET)
         return ask_now(g, 0);
     if (g->client == GUARD_CLIENT_ASKED || g->is_answer_ready)
@@ -427,7 +428,7 @@ static struct guard_step client(struct guard *g, struct view in)
     if (in.n == 0)
         return more();
     if (g->client == GUARD_CLIENT_UNSURE)
-        return guard_end(g, "refused-inside-list");
+        return imap_guard_end(g, "refused-inside-list");
     if (g->client == GUARD_CLIENT_LITERAL || g->client == GUARD_CLIENT_DROP_LITERAL)
         return literal(g, in);
     if (g->client == GUARD_CLIENT_COMMAND && g->outstanding >= OUTSTANDING_MAX)
@@ -441,13 +442,13 @@ static struct guard_step server(struct guard *g, struct view in)
 {
     release(g);
     if (g->reason != NULL)
-        return guard_end(g, g->reason);
+        return imap_guard_end(g, g->reason);
     if (g->is_answer_ready && g->server == GUARD_SERVER_START) {
         g->is_answer_ready = false;
         g->is_tag_spent = true;
         return put(0, buf_view(&g->tag));
     }
-    return in.n == 0 ? more() : guard_server_step(g, in);
+    return in.n == 0 ? more() : imap_guard_server_step(g, in);
 }
 
 static void bye(struct guard *g, const char *text, struct buf *out)

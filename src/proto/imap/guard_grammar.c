@@ -32,7 +32,7 @@ static struct view take_atom(struct cursor *c)
 {
     size_t n = 0;
 
-    while (n < c->left.n && guard_is_atom_octet(c->left.p[n]))
+    while (n < c->left.n && imap_guard_is_atom_octet(c->left.p[n]))
         n++;
     struct view atom = view_first(c->left, n);
     c->left = view_skip(c->left, n);
@@ -163,7 +163,7 @@ static bool take_list(struct cursor *c, bool is_return)
     while (c->left.n > 0) {
         if (is_next(c, '"')) {
             (void)take_quoted(c);
-        } else if (guard_is_atom_octet(c->left.p[0])) {
+        } else if (imap_guard_is_atom_octet(c->left.p[0])) {
             struct view word = take_atom(c);
             if (is_return && view_is_equal_nocase(word, VIEW_LIT("STATUS")) &&
                 !(take(c, ' ') && is_next(c, '(')))
@@ -184,7 +184,7 @@ static bool take_append(struct cursor *c)
     return take_astring(c) && take_message(c);
 }
 
-bool guard_grammar_first(const struct guard_line *l, uint8_t *place)
+bool imap_guard_grammar_first(const struct guard_line *l, uint8_t *place)
 {
     struct cursor c = { .left = l->body, .line = l };
     bool is_good = true;
@@ -203,7 +203,7 @@ bool guard_grammar_first(const struct guard_line *l, uint8_t *place)
     return is_good;
 }
 
-bool guard_grammar_rest(const struct guard_line *l, uint8_t *place)
+bool imap_guard_grammar_rest(const struct guard_line *l, uint8_t *place)
 {
     enum guard_place before = *place;
     struct cursor c = { .left = l->body, .line = l, .place = *place };
@@ -244,19 +244,20 @@ bool guard_grammar_rest(const struct guard_line *l, uint8_t *place)
     return is_good;
 }
 
-bool guard_grammar_is_utf8(uint8_t place)
+bool imap_guard_grammar_is_utf8(uint8_t place)
 {
     return place == GUARD_PLACE_UTF8 || place == GUARD_PLACE_PART_UTF8;
 }
 
 /* Dovecot 2.3 does in SETMETADATA. In APPEND's lists no known server does, but for those that do
  * not know UTF8 (, and these are not asked. */
-bool guard_grammar_is_lasting(uint8_t place)
+bool imap_guard_grammar_is_lasting(uint8_t place)
 {
-    return place != GUARD_PLACE_PART && place != GUARD_PLACE_URL && !guard_grammar_is_utf8(place);
+    return place != GUARD_PLACE_PART && place != GUARD_PLACE_URL &&
+           !imap_guard_grammar_is_utf8(place);
 }
 
-bool guard_grammar_is_text(uint8_t place)
+bool imap_guard_grammar_is_text(uint8_t place)
 {
     return place == GUARD_PLACE_MESSAGE || place == GUARD_PLACE_UTF8 || place == GUARD_PLACE_PART ||
            place == GUARD_PLACE_PART_UTF8 || place == GUARD_PLACE_VALUE;

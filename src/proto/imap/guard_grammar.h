@@ -32,13 +32,13 @@ enum guard_place {
 };
 
 /* Judge the first line of a command, or one behind a literal, and set *place; false: malformed. */
-bool guard_grammar_first(const struct guard_line *l, uint8_t *place);
-bool guard_grammar_rest(const struct guard_line *l, uint8_t *place);
+bool imap_guard_grammar_first(const struct guard_line *l, uint8_t *place);
+bool imap_guard_grammar_rest(const struct guard_line *l, uint8_t *place);
 /* Is this literal within "UTF8 ("? */
-bool guard_grammar_is_utf8(uint8_t place);
+bool imap_guard_grammar_is_utf8(uint8_t place);
 /* Would the upstream, if it does not take this literal, go on within the list that is open? */
-bool guard_grammar_is_lasting(uint8_t place);
+bool imap_guard_grammar_is_lasting(uint8_t place);
 /* May this literal hold line ends and NULs? Others are names and search words. */
-bool guard_grammar_is_text(uint8_t place);
+bool imap_guard_grammar_is_text(uint8_t place);
 
 #endif

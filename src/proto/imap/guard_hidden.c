@@ -155,7 +155,7 @@ static bool is_command(const struct guard_line *l, struct view tail)
 {
     size_t n = 0;
 
-    while (n < tail.n && guard_is_word_octet(tail.p[n]))
+    while (n < tail.n && imap_guard_is_word_octet(tail.p[n]))
         n++;
     if (n < tail.n && tail.p[n] == ')')
         return false;
@@ -165,7 +165,7 @@ static bool is_command(const struct guard_line *l, struct view tail)
     return false;
 }
 
-bool guard_hidden_is(const struct guard_line *l)
+bool imap_guard_hidden_is(const struct guard_line *l)
 {
     bool is_quoted = false;
 

@@ -13,6 +13,6 @@
 #include "proto/imap/guard_line.h"
 
 /* Does this line, the first one of a command or one behind a literal, hold another command? */
-bool guard_hidden_is(const struct guard_line *l);
+bool imap_guard_hidden_is(const struct guard_line *l);
 
 #endif

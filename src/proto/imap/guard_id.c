@@ -97,7 +97,7 @@ static void put_pair(struct buf *out, bool is_first, struct view field, bool is_
         put_quoted(out, value);
 }
 
-bool guard_id_build(struct view arguments, struct buf *out)
+bool imap_guard_id_build(struct view arguments, struct buf *out)
 {
     struct view v = arguments, field, value = VIEW_NONE;
     uint32_t said = 0;
@@ -136,7 +136,7 @@ static void put_clean(struct buf *out, struct view v)
     }
 }
 
-void guard_id_label(struct view arguments, struct buf *out)
+void imap_guard_id_label(struct view arguments, struct buf *out)
 {
     struct view name = VIEW_NONE, version = VIEW_NONE, key, value;
 

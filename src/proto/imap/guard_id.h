@@ -11,10 +11,10 @@
 
 /* Appends the arguments of an ID command anew: NIL, or the list without any other field and
  * without values that are not plain ASCII. false: not understood, `out` is to be thrown away. */
-bool guard_id_build(struct view arguments, struct buf *out);
+bool imap_guard_id_build(struct view arguments, struct buf *out);
 
 /* Appends "name version" out of the arguments, as far as they are plain quoted strings; control
  * octets become '?'. */
-void guard_id_label(struct view arguments, struct buf *out);
+void imap_guard_id_label(struct view arguments, struct buf *out);
 
 #endif

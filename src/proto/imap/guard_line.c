@@ -51,17 +51,17 @@ static const char *const barred[] = {
     "AUTH", "LOGIN", "PROXY", "TLS", "COMPRESS", "XCLIENT", "XFORWARD",
 };
 
-bool guard_is_atom_octet(uint8_t c)
+bool imap_guard_is_atom_octet(uint8_t c)
 {
     return c > ' ' && c < 0x7f && strchr("(){%*\"\\", c) == NULL;
 }
 
-bool guard_is_tag_octet(uint8_t c)
+bool imap_guard_is_tag_octet(uint8_t c)
 {
-    return guard_is_atom_octet(c) && strchr("+]:<>}", c) == NULL;
+    return imap_guard_is_atom_octet(c) && strchr("+]:<>}", c) == NULL;
 }
 
-bool guard_is_word_octet(uint8_t c)
+bool imap_guard_is_word_octet(uint8_t c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
@@ -152,7 +152,7 @@ static struct view take_word(struct view *v)
 {
     size_t n = 0;
 
-    while (n < v->n && guard_is_word_octet(v->p[n]))
+    while (n < v->n && imap_guard_is_word_octet(v->p[n]))
         n++;
     if (n < v->n && v->p[n] != ' ')
         return VIEW_NONE;
@@ -161,7 +161,7 @@ static struct view take_word(struct view *v)
     return word;
 }
 
-const char *guard_line_rest(struct view line, struct guard_line *ret)
+const char *imap_guard_line_rest(struct view line, struct guard_line *ret)
 {
     size_t brace;
 
@@ -170,14 +170,14 @@ const char *guard_line_rest(struct view line, struct guard_line *ret)
     return bad != NULL ? bad : read_marker(line, brace, ret);
 }
 
-const char *guard_line_first(struct view line, struct guard_line *ret)
+const char *imap_guard_line_first(struct view line, struct guard_line *ret)
 {
-    const char *bad = guard_line_rest(line, ret);
+    const char *bad = imap_guard_line_rest(line, ret);
     size_t tag = 0;
 
     if (bad != NULL)
         return bad;
-    while (tag < line.n && guard_is_tag_octet(line.p[tag]))
+    while (tag < line.n && imap_guard_is_tag_octet(line.p[tag]))
         tag++;
     if (tag == 0 || tag > LIMIT_IMAP_GUARD_TAG || tag == line.n || line.p[tag] != ' ')
         return "bad-tag";

@@ -39,14 +39,14 @@ struct guard_line {
 };
 
 /* Both return NULL and fill *ret, or a static word for the log: nobody can be sure of this line. */
-const char *guard_line_first(struct view line, struct guard_line *ret);
-const char *guard_line_rest(struct view line, struct guard_line *ret);
+const char *imap_guard_line_first(struct view line, struct guard_line *ret);
+const char *imap_guard_line_rest(struct view line, struct guard_line *ret);
 
 /* ATOM-CHAR: what an atom is made of. */
-bool guard_is_atom_octet(uint8_t c);
+bool imap_guard_is_atom_octet(uint8_t c);
 /* What a command word is made of. */
-bool guard_is_word_octet(uint8_t c);
+bool imap_guard_is_word_octet(uint8_t c);
 /* What a tag is made of, and neither Dovecot (that refuses "]") nor Cyrus (":<>}") objects to. */
-bool guard_is_tag_octet(uint8_t c);
+bool imap_guard_is_tag_octet(uint8_t c);
 
 #endif

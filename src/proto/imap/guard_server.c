@@ -23,9 +23,9 @@ static void reset_line(struct guard *g)
 static void end_line(struct guard *g)
 {
     if (g->is_plus)
-        guard_continue(g);
+        imap_guard_continue(g);
     else if (g->is_tagged)
-        guard_tagged(g);
+        imap_guard_tagged(g);
     if (g->reason == NULL)
         reset_line(g);
 }
@@ -70,7 +70,7 @@ static void end_data(struct guard *g)
         return;
     }
     if (g->server_size > INT64_MAX) {
-        (void)guard_end(g, "upstream-literal");
+        (void)imap_guard_end(g, "upstream-literal");
         return;
     }
     g->server_left = g->server_size;
@@ -100,7 +100,7 @@ static size_t span_step(struct guard *g, struct view in)
         else
             end_line(g);
     } else if (g->marker == MARKER_CLOSED) {
-        (void)guard_end(g, "upstream-bare-lf");
+        (void)imap_guard_end(g, "upstream-bare-lf");
     } else {
         g->marker = MARKER_NOT;
     }
@@ -141,20 +141,20 @@ static size_t start_octet(struct guard *g, uint8_t c)
     } else if (c == '+') {
         bool is_asked = g->client == GUARD_CLIENT_ASKED;
         if (!is_asked && !g->is_stuttering) {
-            guard_continue(g); /* says why it ends */
+            imap_guard_continue(g); /* says why it ends */
             return 0;
         }
         g->is_plus = true;
         bool is_for_client = is_asked && !g->is_nonsync;
         g->server = is_for_client ? GUARD_SERVER_TEXT : GUARD_SERVER_SWALLOW;
         return is_for_client ? 1 : 0;
-    } else if (guard_is_tag_octet(c)) {
+    } else if (imap_guard_is_tag_octet(c)) {
         g->server = GUARD_SERVER_TAG;
         g->is_tagged = true;
         g->is_own_tag = true;
         return 0;
     } else {
-        (void)guard_end(g, "upstream-nonsense");
+        (void)imap_guard_end(g, "upstream-nonsense");
         return 0;
     }
     return 1;
@@ -167,8 +167,8 @@ static size_t tag_octet(struct guard *g, uint8_t c)
         g->server = GUARD_SERVER_WORD;
         return 1;
     }
-    if (!guard_is_tag_octet(c) || g->tag_n >= LIMIT_IMAP_GUARD_TAG) {
-        (void)guard_end(g, "upstream-nonsense");
+    if (!imap_guard_is_tag_octet(c) || g->tag_n >= LIMIT_IMAP_GUARD_TAG) {
+        (void)imap_guard_end(g, "upstream-nonsense");
         return 0;
     }
     if (g->tag_n >= g->tag.n || g->tag.p[g->tag_n] != c)
@@ -185,7 +185,7 @@ static size_t end_word(struct guard *g, uint8_t c)
     bool is_list = word_is(g, "CAPABILITY"), is_enabled = word_is(g, "ENABLED");
 
     if (g->is_tagged && !is_reply) {
-        (void)guard_end(g, "upstream-nonsense");
+        (void)imap_guard_end(g, "upstream-nonsense");
         return 0;
     }
     g->word_n = 0;
@@ -249,11 +249,11 @@ static struct guard_step list_step(struct guard *g, struct view in)
 
     buf_put(&g->held, view_first(in, n));
     if (!buf_is_ok(&g->held))
-        return guard_end(g, "upstream-capability");
+        return imap_guard_end(g, "upstream-capability");
     if (!is_whole)
         return (struct guard_step){ .kind = GUARD_PUT, .n = n };
     if (g->held.n < end.n || memcmp(g->held.p + g->held.n - end.n, end.p, end.n) != 0)
-        return guard_end(g, "upstream-capability");
+        return imap_guard_end(g, "upstream-capability");
     AUTO_BUF(list, LIMIT_IMAP_CAPABILITY);
     buf_put(&list, view_first(buf_view(&g->held), g->held.n - end.n));
     if (g->server == GUARD_SERVER_ENABLED && has_word(buf_view(&list), VIEW_LIT("UTF8=ACCEPT")))
@@ -262,7 +262,7 @@ static struct guard_step list_step(struct guard *g, struct view in)
     imap_capability_filter(buf_view(&list), &g->held);
     buf_put(&g->held, end);
     if (!buf_is_ok(&list) || !buf_is_ok(&g->held))
-        return guard_end(g, "no-memory");
+        return imap_guard_end(g, "no-memory");
     g->is_held_spent = true;
     if (is_code)
         g->server = GUARD_SERVER_TEXT;
@@ -278,7 +278,7 @@ static struct guard_step swallow_step(struct guard *g, struct view in)
     size_t n = span_step(g, in);
 
     if (g->reason != NULL)
-        return guard_end(g, g->reason);
+        return imap_guard_end(g, g->reason);
     return (struct guard_step){ .kind = GUARD_PUT, .n = n };
 }
 
@@ -301,7 +301,7 @@ static size_t look(struct guard *g, struct view in)
         return start_octet(g, c);
     case GUARD_SERVER_STAR:
         if (c != ' ')
-            (void)guard_end(g, "upstream-nonsense");
+            (void)imap_guard_end(g, "upstream-nonsense");
         g->server = GUARD_SERVER_WORD;
         return c == ' ' ? 1 : 0;
     case GUARD_SERVER_TAG:
@@ -326,7 +326,7 @@ static size_t look(struct guard *g, struct view in)
     return 0;
 }
 
-struct guard_step guard_server_step(struct guard *g, struct view in)
+struct guard_step imap_guard_server_step(struct guard *g, struct view in)
 {
     size_t n = 0;
 
@@ -338,6 +338,6 @@ struct guard_step guard_server_step(struct guard *g, struct view in)
     if (n > 0)
         return (struct guard_step){ .kind = GUARD_PASS, .n = n };
     if (g->reason != NULL)
-        return guard_end(g, g->reason);
+        return imap_guard_end(g, g->reason);
     return g->server == GUARD_SERVER_SWALLOW ? swallow_step(g, in) : list_step(g, in);
 }

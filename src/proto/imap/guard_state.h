@@ -92,11 +92,11 @@ struct guard {
 };
 
 /* Ends the session; the reason is for the log. */
-struct guard_step guard_end(struct guard *g, const char *reason);
+struct guard_step imap_guard_end(struct guard *g, const char *reason);
 /* A whole tagged reply, or "+" line, has come from the upstream: what it means for the client. */
-void guard_tagged(struct guard *g);
-void guard_continue(struct guard *g);
+void imap_guard_tagged(struct guard *g);
+void imap_guard_continue(struct guard *g);
 /* The ops' server half. */
-struct guard_step guard_server_step(struct guard *g, struct view in);
+struct guard_step imap_guard_server_step(struct guard *g, struct view in);
 
 #endif

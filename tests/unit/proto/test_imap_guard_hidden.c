@@ -129,8 +129,8 @@ static void lines(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct guard_line l;
-        assert_null(guard_line_first(view_text(rows[i].line), &l));
-        if (guard_hidden_is(&l) != rows[i].is_hidden)
+        assert_null(imap_guard_line_first(view_text(rows[i].line), &l));
+        if (imap_guard_hidden_is(&l) != rows[i].is_hidden)
             fail_msg("%s", rows[i].line);
     }
 }

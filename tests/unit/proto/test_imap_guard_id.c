@@ -141,7 +141,7 @@ static void built(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         AUTO_BUF(out, 1024);
-        const bool is_good = guard_id_build(view_text(rows[i].arguments), &out);
+        const bool is_good = imap_guard_id_build(view_text(rows[i].arguments), &out);
         if (is_good != (rows[i].anew != NULL))
             fail_msg("%s: %d", rows[i].arguments, is_good);
         if (is_good)
@@ -160,7 +160,7 @@ static bool build_of(size_t pairs, size_t octets, struct buf *out)
         buf_put_octet(&text, '"');
     }
     buf_put_octet(&text, ')');
-    return guard_id_build(buf_view(&text), out);
+    return imap_guard_id_build(buf_view(&text), out);
 }
 
 static void bounds(void **state)
@@ -217,10 +217,10 @@ static void nothing_else_comes_out(void **state)
             buf_put_text(&text, words[(seed >> 16) % COUNT_OF(words)]);
         }
         buf_put_octet(&text, ')');
-        if (!guard_id_build(buf_view(&text), &out))
+        if (!imap_guard_id_build(buf_view(&text), &out))
             continue;
         AUTO_BUF(again, 256);
-        assert_true(guard_id_build(buf_view(&out), &again));
+        assert_true(imap_guard_id_build(buf_view(&out), &again));
         assert_true(view_is_equal(buf_view(&out), buf_view(&again)));
         fields_are_known(buf_cstr(&out));
     }
