@@ -289,7 +289,7 @@ static void give_up(struct model *m, struct view line)
         if (count == 0 && v.n == 0 && view_find(word, ')') == word.n &&
             (view_is_equal_nocase(word, VIEW_LIT("UNAUTHENTICATE")) ||
              view_is_equal_nocase(word, VIEW_LIT("STARTTLS")) ||
-             view_is_equal_nocase(word, VIEW_LIT("IDLE"))))
+             (view_is_equal_nocase(word, VIEW_LIT("IDLE")) && !m->is_searching)))
             abort();
         for (size_t k = 0; k < COUNT_OF(asking) && is_literal && !is_list; k++)
             if (view_is_equal_nocase(word, view_text(asking[k])) && is_marker(m, &is_nonsync, &n))

@@ -6,7 +6,8 @@
 enum need {
     NEED_END = 0,  /* the end of the line */
     NEED_ARGUMENT, /* one at least */
-    NEED_TWO,      /* two, and the end */
+    NEED_NOTHING,  /* the end, where no word is searched for */
+    NEED_TWO,      /* two, and the end, where none is */
     NEED_LIST,     /* a list of strings */
     NEED_LITERAL,  /* the line ends in one */
     NEED_NAME,     /* it does, and what stands behind the word is no list (of NOTIFY, of LIST) */
@@ -26,7 +27,7 @@ struct word {
 static const struct word words[] = {
     WORD("UNAUTHENTICATE", NEED_END),
     WORD("STARTTLS", NEED_END),
-    WORD("IDLE", NEED_END),
+    WORD("IDLE", NEED_NOTHING),
     WORD("AUTHENTICATE", NEED_ARGUMENT),
     WORD("COMPRESS", NEED_ARGUMENT),
     WORD("PROXYAUTH", NEED_ARGUMENT),
@@ -107,12 +108,9 @@ static bool take_argument(struct view *rest)
     return n > 0;
 }
 
-/* Two arguments and the end, or a literal for one of them. Where any word may be searched for,
- * LOGIN is one of them: no server that reads those lines carelessly is known. */
+/* Two arguments and the end, or a literal for one of them. */
 static bool is_login(const struct guard_line *l, struct view rest)
 {
-    if (l->class == GUARD_CLASS_SEARCH)
-        return false;
     for (int i = 0; i < 2; i++) {
         if (is_literal_next(l, rest))
             return true;
@@ -133,8 +131,13 @@ static bool is_list(const struct guard_line *l, struct view rest)
 /* `rest` is what stands behind the word and its spaces, without the marker. */
 static bool is_needed(const struct guard_line *l, enum need need, struct view rest)
 {
+    /* "SEARCH SUBJECT login SINCE 1-Jan-2024", "UID SEARCH TEXT idle": people look for these words,
+     * and no server that reads such lines carelessly is known. */
+    if (l->class == GUARD_CLASS_SEARCH && (need == NEED_NOTHING || need == NEED_TWO))
+        return false;
     switch (need) {
     case NEED_END:
+    case NEED_NOTHING:
         return rest.n == 0 && l->marker == GUARD_MARKER_NONE;
     case NEED_ARGUMENT:
         return rest.n > 0 || is_literal_next(l, rest);
