@@ -7,7 +7,7 @@ import pytest
 from rig.dovecot import Dovecot
 from rig.gateway import CommandFailed
 from rig.process import free_port, run
-from rig.pki import Authority
+from support import unverifiable
 from support.faulty import Faulty, Talk
 
 UNAVAILABLE = b"NO [UNAVAILABLE]"
@@ -55,19 +55,32 @@ def test_wrong_pin_is_unavailable(gates):
     gate.stop()
 
 
-@pytest.mark.parametrize("what", ["another authority", "another name"])
-def test_certificate_that_does_not_verify(gates, base, what):
-    if what == "another authority":
-        certificate = Authority(os.path.join(base, "stranger"), "A stranger").issue("faulty")
-    else:
-        certificate = gates.authority.issue("elsewhere", names=["elsewhere.example.org"])
-    with Faulty(gates.authority, lambda talk: talk.serve_login() and talk.drain(),
+def serve(talk):
+    if not talk.is_tls:
+        talk.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\r\n")
+        while b"STARTTLS" not in (line := talk.line()).upper():
+            talk.say(b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n"
+                     + line.split(b" ")[0] + b" OK\r\n")
+        talk.say(line.split(b" ")[0] + b" OK go on\r\n")
+        talk.tls()
+    talk.serve_login()
+    talk.drain()
+
+
+@pytest.mark.parametrize("scheme", ["imaps", "imap"])
+@pytest.mark.parametrize("what", unverifiable.KINDS)
+def test_certificate_that_does_not_verify(gates, base, what, scheme):
+    certificate = unverifiable.certificate(gates.authority, base, what)
+    with Faulty(gates.authority, serve, is_tls=scheme == "imaps",
                 certificate=certificate) as server:
         gate = gates.start(upstreams={"mail": {
-            "imap": f"imaps://localhost:{server.port}", "ca": gates.authority.certificate}})
+            "imap": f"{scheme}://localhost:{server.port}", "ca": gates.authority.certificate}})
         account = unverified(gate)
         assert gate.attempt(account.user, account.app_password)[1].startswith(UNAVAILABLE)
-        assert server.heard == b""
+        assert server.count >= 1
+        heard = server.heard.upper()
+        assert (b"STARTTLS" in heard) == (scheme == "imap")
+        assert b"LOGIN" not in heard and b"AUTHENTICATE" not in heard, server.heard
         gate.stop()
 
 

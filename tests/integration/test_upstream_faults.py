@@ -4,18 +4,18 @@ Whatever is wrong, the client is told to come back later and no credential leave
 """
 
 import contextlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rig.pki import Authority
-from rig.process import run
+from support import unverifiable
 from support.dialogues import ALL
 from support.faulty import Faulty
 
 LATER = {"pop3": b"-ERR [SYS/TEMP]", "submission": b"454 4.7.0", "sieve": b"NO (TRYLATER)"}
 GATES = {"pop3": "pop3s", "submission": "submissions", "sieve": "sieve"}
+
+
 def unverified(gateway):
     """An account whose app password was made without asking the (broken) upstream."""
     account = gateway.fresh_user()
@@ -84,26 +84,12 @@ def test_no_credential_when_starttls_goes_wrong(gates, stack, fault):
     assert faulty.heard() == []
 
 
-def certificate(gates, base, what):
-    if what == "another authority":
-        return Authority(os.path.join(base, "stranger"), "A stranger").issue("faulty")
-    if what == "another name":
-        return gates.authority.issue("elsewhere", names=["elsewhere.example.org"])
-    if what == "expired":
-        return gates.authority.issue("expired", days=-1)
-    made = [os.path.join(base, f"self-signed.{kind}") for kind in ("pem", "key")]
-    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-noenc", "-keyout", made[1], "-out", made[0], "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost"])
-    return made
-
-
 @pytest.mark.parametrize("is_implicit", [False, True], ids=["STARTTLS", "TLS"])
-@pytest.mark.parametrize("what", ["another authority", "another name", "expired", "self-signed"])
+@pytest.mark.parametrize("what", unverifiable.KINDS)
 def test_no_credential_for_a_certificate_that_does_not_verify(gates, base, stack, what,
                                                               is_implicit):
     faulty = Upstreams(gates, stack, is_tls=is_implicit,
-                       certificate=certificate(gates, base, what))
+                       certificate=unverifiable.certificate(gates.authority, base, what))
     assert is_later(faulty.answers(is_implicit=is_implicit)) == ALL_LATER
     assert faulty.heard() == []
 

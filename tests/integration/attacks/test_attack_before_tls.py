@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from support.connection import Connection
 from support.dialect import ALL, by_name
 from support.wire import Closed, untrusting
 
@@ -111,16 +112,15 @@ def test_a_browser_that_posts_commands_gets_no_further(whole, dialect, context):
 @EACH
 @pytest.mark.parametrize("alpn", [["http/1.1"], ["h2", "http/1.1"], ["ftp"], ["xmpp-client"]])
 def test_alpn_of_another_protocol_ends_the_handshake(whole, dialect, alpn):
+    """At both gates of the protocol: the one that begins with TLS, and behind STARTTLS."""
     context = untrusting()
     context.set_alpn_protocols(alpn)
+    if dialect.implicit:
+        with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+            Connection(whole.ports[dialect.implicit], tls=context).line()
     with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
-        if dialect.implicit:
-            whole.connect(dialect.clear).close()
-            wire = whole.connect(dialect.clear)
-            dialect.secure(wire, context)
-        else:
-            wire = whole.connect(dialect.clear)
-            dialect.secure(wire, context)
+        wire = whole.connect(dialect.clear)
+        dialect.secure(wire, context)
         wire.line()
 
 
@@ -132,12 +132,26 @@ def test_alpn_of_the_protocol_is_answered(whole, dialect):
     with whole.connect(dialect.clear) as wire:
         dialect.secure(wire, context)
         assert wire.stream.selected_alpn_protocol() == name
+    if dialect.implicit:
+        with Connection(whole.ports[dialect.implicit], tls=context) as wire:
+            assert wire.stream.selected_alpn_protocol() == name
+
+
+def test_alpn_is_not_spoken_where_none_is_registered(whole, context):
+    """RFC 7301's registry has no name for submission: who offers any is no client of it."""
+    for name in ("smtp", "submission", "imap"):
+        offering = untrusting()
+        offering.set_alpn_protocols([name])
+        with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+            Connection(whole.ports["submissions"], tls=offering).line()
+    with Connection(whole.ports["submissions"], tls=context) as wire:
+        assert wire.stream.selected_alpn_protocol() is None
 
 
 @EACH
 @pytest.mark.parametrize("octets", OTHERS, ids=range(len(OTHERS)))
-def test_clients_of_other_protocols_get_an_error_and_an_end(whole, dialect, context, octets):
-    """Nobody's octets are reflected; what is no line of this protocol ends the session."""
+def test_clients_of_other_protocols_get_nowhere(whole, dialect, context, octets):
+    """Nobody's octets are reflected, under TLS or before it; none opens anything."""
     said, _ = talk(whole, dialect, context, octets, within_s=0.2)
     assert b"secret-word" not in said
     with whole.connect(dialect.clear) as wire:
@@ -148,3 +162,16 @@ def test_clients_of_other_protocols_get_an_error_and_an_end(whole, dialect, cont
         except (Closed, OSError):
             pass
         assert b"secret-word" not in wire.seen
+
+
+@EACH
+def test_a_browser_before_tls_is_sent_away(whole, dialect):
+    """The same in the clear: a page can make a browser speak http:// to any port."""
+    for request in REQUESTS:
+        with whole.connect(dialect.clear) as wire:
+            dialect.reply(wire)
+            wire.seen.clear()
+            wire.send(request)
+            assert wire.is_closed(2), request
+            assert b"secret-word" not in wire.seen
+            assert len(wire.seen) < 200, wire.seen
