@@ -191,7 +191,6 @@ struct protocol {
     /* URL schemes of its upstreams: implicit TLS, STARTTLS required, clear (loopback and unix only)
      */
     const char *scheme_tls, *scheme_starttls, *scheme_clear;
-    uint16_t port_tls, port_starttls;
     bool has_offer; /* what an upstream offers is shown before the login, and must be true after it:
                        the edge looks it up */
     const struct front_ops *front;
