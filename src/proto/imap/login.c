@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "proto/line/line.h"
 #include "proto/sasl/sasl.h"
 
 enum state {
@@ -84,11 +85,6 @@ static struct login_event unavailable(struct login *l, const char *reason)
 
 /* ---- what we say ---------------------------------------------------------------------- */
 
-static bool is_line_safe(struct view v)
-{
-    return view_find(v, 0) == v.n && view_find(v, '\r') == v.n && view_find(v, '\n') == v.n;
-}
-
 static void put_command(const char *tag, const char *text, struct buf *out)
 {
     buf_printf(out, "%s %s\r\n", tag, text);
@@ -102,7 +98,7 @@ static void put_string(struct view v, bool *ret_is_literal, struct buf *out)
 
     for (size_t i = 0; i < v.n; i++)
         is_ascii = is_ascii && v.p[i] >= ' ' && v.p[i] <= '~';
-    if (!is_line_safe(v) || (!is_ascii && ret_is_literal == NULL)) {
+    if (!line_may_hold(v) || (!is_ascii && ret_is_literal == NULL)) {
         out->is_failed = true;
         return;
     }
@@ -512,8 +508,8 @@ static void destroy(struct login *l)
 
 static struct login *create(const struct login_conf *conf)
 {
-    if (!is_line_safe(conf->authorization) || !is_line_safe(conf->user) ||
-        !is_line_safe(conf->secret) || conf->authorization.n > LIMIT_ACCOUNT ||
+    if (!line_may_hold(conf->authorization) || !line_may_hold(conf->user) ||
+        !line_may_hold(conf->secret) || conf->authorization.n > LIMIT_ACCOUNT ||
         conf->user.n > LIMIT_ACCOUNT)
         return NULL;
     struct login *l = NEW(login);

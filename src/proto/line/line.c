@@ -43,3 +43,8 @@ enum line_kind line_take(struct line *l, struct view in, size_t *ret_used)
     *ret_used = i;
     return buf_is_ok(&l->text) ? kind : LINE_NO_MEMORY;
 }
+
+bool line_may_hold(struct view v)
+{
+    return view_find(v, 0) == v.n && view_find(v, '\r') == v.n && view_find(v, '\n') == v.n;
+}

@@ -26,5 +26,7 @@ void line_done(struct line *l);  /* wipes and frees */
 void line_clear(struct line *l); /* wipes; the next octet begins a line */
 /* Takes octets up to and with CRLF. */
 MUST_USE enum line_kind line_take(struct line *l, struct view in, size_t *ret_used);
+/* Can a value stand in a line, whatever is around it: no CR, LF or NUL? */
+bool line_may_hold(struct view v);
 
 #endif

@@ -335,15 +335,10 @@ static void destroy(struct login *l)
     mem_wipe_free(l, sizeof(*l));
 }
 
-static bool is_line_safe(struct view v)
-{
-    return view_find(v, 0) == v.n && view_find(v, '\r') == v.n && view_find(v, '\n') == v.n;
-}
-
 static struct login *create(const struct login_conf *conf)
 {
-    if (!is_line_safe(conf->authorization) || !is_line_safe(conf->user) ||
-        !is_line_safe(conf->secret) || conf->authorization.n > LIMIT_ACCOUNT ||
+    if (!line_may_hold(conf->authorization) || !line_may_hold(conf->user) ||
+        !line_may_hold(conf->secret) || conf->authorization.n > LIMIT_ACCOUNT ||
         conf->user.n > LIMIT_ACCOUNT)
         return NULL;
     struct login *l = NEW(login);

@@ -72,3 +72,12 @@ enum err sasl_prep(struct view text, struct buf *out)
     gsasl_free(prepared);
     return e;
 }
+
+enum err sasl_prep_name(struct view *name, struct buf *prepared)
+{
+    const enum err e = sasl_prep(*name, prepared);
+
+    if (e == ERR_OK)
+        *name = buf_view(prepared);
+    return e == ERR_DENIED || e == ERR_TOO_LONG ? ERR_OK : e;
+}

@@ -26,5 +26,9 @@ MUST_USE enum err sasl_plain_encode(const struct sasl_plain *plain, struct buf *
  * (CR, LF, NUL, invalid UTF-8); ERR_DENIED: a string that the profile refuses (controls, unassigned
  * code points, mixed directions); ERR_TOO_LONG: over out's bound. */
 MUST_USE enum err sasl_prep(struct view text, struct buf *out);
+/* The same with the name that a client presents: *name becomes a view of what is appended to
+ * `prepared`. A name that the profile refuses or that grows over the bound stays as it is, since it
+ * must look like any other that is not known. ERR_INVALID: not a name at all; ERR_MEMORY. */
+MUST_USE enum err sasl_prep_name(struct view *name, struct buf *prepared);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/attr.h"
 #include "base/limits.h"
+#include "proto/line/line.h"
 #include "proto/sieve/response.h"
 #include "proto/sieve/text.h"
 
@@ -16,11 +17,6 @@ static const struct {
     { "LANGUAGE", LIMIT_CAPABILITIES / 16 },
 };
 
-static bool is_line_safe(struct view v)
-{
-    return view_find(v, 0) == v.n && view_find(v, '\r') == v.n && view_find(v, '\n') == v.n;
-}
-
 void sieve_capability_add(struct view line, struct buf *list)
 {
     AUTO_BUF(name, LIMIT_CAPABILITIES);
@@ -33,7 +29,7 @@ void sieve_capability_add(struct view line, struct buf *list)
         list->is_failed = true;
         return;
     }
-    if (!is_line_safe(buf_view(&name)) || !is_line_safe(buf_view(&value)))
+    if (!line_may_hold(buf_view(&name)) || !line_may_hold(buf_view(&value)))
         return;
     sieve_put_quoted(buf_view(&name), list);
     if (has_value) {

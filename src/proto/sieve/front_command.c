@@ -1,6 +1,7 @@
 /* The commands that are understood before login, as a table, and the credential that they yield. */
 #include "proto/sieve/front_state.h"
 
+#include "proto/line/line.h"
 #include "proto/sasl/sasl.h"
 #include "proto/sieve/text.h"
 
@@ -25,30 +26,15 @@ static struct front_event bad(struct front *f, const char *text, struct buf *out
 
 /* ---- the credential ------------------------------------------------------------------- */
 
-static bool is_line_safe(struct view v)
-{
-    return view_find(v, 0) == v.n && view_find(v, '\r') == v.n && view_find(v, '\n') == v.n;
-}
-
-/* A name that SASLprep refuses stays as it is: it must look like any other that is not known. */
-static enum err prepare(struct view *name, struct buf *prepared)
-{
-    const enum err e = sasl_prep(*name, prepared);
-
-    if (e == ERR_OK)
-        *name = buf_view(prepared);
-    return e == ERR_DENIED || e == ERR_TOO_LONG ? ERR_OK : e;
-}
-
 static struct front_event present(struct front *f, struct sasl_plain c, struct buf *out)
 {
     if (c.user.n > LIMIT_ACCOUNT || c.authorization.n > LIMIT_ACCOUNT || c.secret.n > LIMIT_SECRET)
         return sieve_front_close(f, "User name or password too long", "too-long", out);
-    if (!is_line_safe(c.secret))
+    if (!line_may_hold(c.secret))
         return bad(f, "Malformed password", out);
-    enum err e = prepare(&c.user, &f->user);
+    enum err e = sasl_prep_name(&c.user, &f->user);
     if (e == ERR_OK)
-        e = prepare(&c.authorization, &f->authorization);
+        e = sasl_prep_name(&c.authorization, &f->authorization);
     if (e == ERR_MEMORY)
         return sieve_front_close_no_memory(f, out);
     if (e != ERR_OK)

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "proto/line/line.h"
 #include "proto/sasl/sasl.h"
 #include "proto/sieve/capability.h"
 #include "proto/sieve/response.h"
@@ -62,11 +63,6 @@ static struct login_event unavailable(struct login *l, const char *reason)
 }
 
 /* ---- what we say ---------------------------------------------------------------------- */
-
-static bool is_line_safe(struct view v)
-{
-    return view_find(v, 0) == v.n && view_find(v, '\r') == v.n && view_find(v, '\n') == v.n;
-}
 
 static struct login_event log_in(struct login *l, struct buf *out)
 {
@@ -209,8 +205,8 @@ static void destroy(struct login *l)
 
 static struct login *create(const struct login_conf *conf)
 {
-    if (!is_line_safe(conf->authorization) || !is_line_safe(conf->user) ||
-        !is_line_safe(conf->secret) || conf->authorization.n > LIMIT_ACCOUNT ||
+    if (!line_may_hold(conf->authorization) || !line_may_hold(conf->user) ||
+        !line_may_hold(conf->secret) || conf->authorization.n > LIMIT_ACCOUNT ||
         conf->user.n > LIMIT_ACCOUNT)
         return NULL;
     struct login *l = NEW(login);

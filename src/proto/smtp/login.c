@@ -326,17 +326,12 @@ static struct login_event feed_line(struct login *l, struct view in, size_t *ret
 
 /* ---- the interface -------------------------------------------------------------------- */
 
-static bool is_line_safe(struct view v)
-{
-    return view_find(v, 0) == v.n && view_find(v, '\r') == v.n && view_find(v, '\n') == v.n;
-}
-
 /* One word, since it is an argument of EHLO. */
 static bool is_host(const char *host)
 {
     const struct view v = view_text(host);
 
-    return v.n != 0 && is_line_safe(v) && view_find(v, ' ') == v.n;
+    return v.n != 0 && line_may_hold(v) && view_find(v, ' ') == v.n;
 }
 
 static void destroy(struct login *l)
@@ -351,8 +346,8 @@ static void destroy(struct login *l)
 
 static struct login *create(const struct login_conf *conf)
 {
-    if (!is_host(conf->host) || !is_line_safe(conf->authorization) || !is_line_safe(conf->user) ||
-        !is_line_safe(conf->secret) || conf->authorization.n > LIMIT_ACCOUNT ||
+    if (!is_host(conf->host) || !line_may_hold(conf->authorization) || !line_may_hold(conf->user) ||
+        !line_may_hold(conf->secret) || conf->authorization.n > LIMIT_ACCOUNT ||
         conf->user.n > LIMIT_ACCOUNT)
         return NULL;
     struct login *l = NEW(login);

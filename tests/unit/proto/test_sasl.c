@@ -170,6 +170,24 @@ static void test_prep(void **state)
     assert_int_equal(sasl_prep(VIEW_LIT("\xc3\xbc\xc3\xbc"), &small), ERR_TOO_LONG);
 }
 
+/* What the profile refuses is a name that nobody has, not a mistake of the client. */
+static void test_prep_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_BUF(out, LIMIT_ACCOUNT);
+        struct view name = names[i].in;
+        print_message("  %s\n", names[i].name);
+        assert_int_equal(sasl_prep_name(&name, &out),
+                         names[i].err == ERR_DENIED ? ERR_OK : names[i].err);
+        assert_view(name, names[i].err == ERR_OK ? names[i].out : names[i].in);
+    }
+    AUTO_BUF(small, 3);
+    struct view name = VIEW_LIT("user");
+    assert_int_equal(sasl_prep_name(&name, &small), ERR_OK);
+    assert_view(name, VIEW_LIT("user"));
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -196,7 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base64),       cmocka_unit_test(test_plain_decode),
         cmocka_unit_test(test_plain_bounds), cmocka_unit_test(test_prep),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_prep_name),    cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
