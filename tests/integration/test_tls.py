@@ -56,6 +56,18 @@ def test_weak_cipher_is_refused(gate, cipher):
                   ciphers=f"{cipher}:@SECLEVEL=0").close()
 
 
+@pytest.mark.parametrize("offered, chosen", [
+    (["ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"], 1),
+    (["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"], 0),
+    # First of all means: no AES in hardware.
+    (["ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256"], 0),
+])
+def test_order_of_ciphers_is_the_gate_s(gate, offered, chosen):
+    with handshake(gate.ports["imaps"], highest=ssl.TLSVersion.TLSv1_2,
+                   ciphers=":".join(offered)) as tls:
+        assert tls.cipher()[0] == offered[chosen]
+
+
 def test_minimum_of_1_3_refuses_1_2(gates, authority):
     settings = certificates(authority.issue("gate-ecdsa"))
     strict = gates.start(tls={**settings, "minimum": "1.3"})
