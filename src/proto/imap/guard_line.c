@@ -42,6 +42,7 @@ static const struct {
     { "SYNCRESTORE", GUARD_CLASS_REFUSED },
     { "DUMP", GUARD_CLASS_REFUSED },
     { "UNDUMP", GUARD_CLASS_REFUSED },
+    { "XWARMUP", GUARD_CLASS_REFUSED }, /* leaves the rest of its line; for operators of Cyrus */
 };
 
 /* Whatever word holds one of these changes the identity or hides what follows: AUTHENTICATE,

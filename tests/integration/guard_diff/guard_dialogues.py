@@ -56,7 +56,7 @@ HOLDERS = [
     b"LANGUAGE @", b"XAPPLEPUSHSERVICE aps-version 2 aps-account-id @ aps-device-token @",
     b"X-FOO (@ &)", b"LOCALAPPEND @ \"\" &", b"REPLACE 1 @ &", b"UID REPLACE 1 Box (\\Seen) &",
     b"LOGIN @ @", b"LOGIN a @", b"AUTHENTICATE PLAIN @", b"UNAUTHENTICATE @", b"COMPRESS @",
-    b"XCONVSORT @", b"DUMP @", b"SYNCAPPLY @", b"XFER @ @", b"ID @",
+    b"XCONVSORT @", b"DUMP @", b"XWARMUP @", b"SYNCAPPLY @", b"XFER @ @", b"ID @",
 ]
 NAMES = [
     b"INBOX", b"Box", b"Full", b"NoRoom", b"Locked", b"nowhere/at/all", b"a b", b"q\"uote",

@@ -37,6 +37,8 @@ static const struct dialogue refused[] = {
     { "behind a literal of LIST",
       { "C:a1 LIST \"\" {1}\r\n", "S:+ \r\n", "C:x RETURN (STATUS b NOOP\r\n", "X:bad-arguments",
         "U:a1 LIST \"\" {1}\r\nx" } },
+    { "Cyrus, in XWARMUP: of no use to a mail client",
+      { "C:a1 XWARMUP nowhere b NOOP\r\na2 NOOP\r\n", "U:a2 NOOP\r\n", "D:" NO("a1") } },
     { "what they are for passes",
       { "C:a1 SETQUOTA \"\" (STORAGE 512 MESSAGE 5)\r\na2 SETQUOTA x ()\r\n"
         "a3 LIST (SUBSCRIBED) \"status\" (\"a\" status) RETURN (STATUS (MESSAGES) CHILDREN)\r\n",
