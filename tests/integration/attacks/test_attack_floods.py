@@ -16,6 +16,7 @@ EACH = pytest.mark.parametrize("dialect", ALL, ids=by_name)
 MOST_OCTETS = 24_000_000
 MOST_MS = 500
 BAD_COMMANDS = 100_000
+REPEATED = 15  # of what takes a moment: a bystander must have something to suffer from
 
 
 def pour(wire, block, octets, deadline_s=20):
@@ -87,14 +88,16 @@ def test_100000_bad_commands_in_an_open_session(whole, watch, dialect, context, 
 @pytest.mark.parametrize("is_open", [False, True], ids=["before", "open"])
 def test_a_line_without_end(whole, watch, dialect, context, request, is_open):
     account = whole.account()
+    most = 0
     with watch:
-        wire = (dialect.opened(whole, account, context) if is_open
-                else dialect.connected(whole, context))
-        with wire:
-            sent = pour(wire, b"x" * 65536, 64 << 20)
-            assert wire.is_closed(5)
-    assert sent < 8 << 20, f"{sent} octets were taken"
-    watch.check(request, MOST_OCTETS, MOST_MS, f"({sent} octets sent)")
+        for _ in range(REPEATED):
+            wire = (dialect.opened(whole, account, context) if is_open
+                    else dialect.connected(whole, context))
+            with wire:
+                most = max(most, pour(wire, b"x" * 65536, 64 << 20))
+                assert wire.is_closed(5)
+    assert most < 8 << 20, f"{most} octets were taken"
+    watch.check(request, MOST_OCTETS, MOST_MS, f"({most} octets sent at most)")
 
 
 ENDLESS = {
@@ -109,7 +112,7 @@ ENDLESS = {
 @EACH
 def test_literals_and_base64_without_end(whole, watch, dialect, context, request):
     with watch:
-        for start in ENDLESS[dialect.name]:
+        for start in ENDLESS[dialect.name] * (REPEATED // 3):
             with dialect.connected(whole, context) as wire:
                 wire.send(start)
                 sent = pour(wire, b"QUFB" * 16384, 32 << 20)
@@ -212,10 +215,12 @@ def test_an_endless_message_is_not_kept(whole, watch, context, request):
 
 def test_a_script_without_end(whole, watch, context, request):
     account = whole.account()
-    with watch, SIEVE.opened(whole, account, context) as wire:
-        wire.send(b'PUTSCRIPT "big" {4000000000+}\r\n')
-        sent = pour(wire, b"keep;\r\n" * 8192, 64 << 20)
-        assert wire.is_closed(5)
+    with watch:
+        for _ in range(REPEATED):
+            with SIEVE.opened(whole, account, context) as wire:
+                wire.send(b'PUTSCRIPT "big" {4000000000+}\r\n')
+                sent = pour(wire, b"keep;\r\n" * 8192, 64 << 20)
+                assert wire.is_closed(5)
     assert sent < 8 << 20
     watch.check(request, MOST_OCTETS, MOST_MS, f"({sent} octets sent)")
 

@@ -86,7 +86,8 @@ class Watch:
         worst = trips[int(len(trips) * 0.99)]
         FIGURES.append(f"{request.node.name}: {self.seconds:.1f} s, "
                        f"memory at most +{self.grown / 1e6:.1f} MB, "
-                       f"bystander p50 {trips[len(trips) // 2]:.1f} ms, p99 {worst:.1f} ms {what}")
+                       f"bystander p50 {trips[len(trips) // 2]:.1f} ms, p99 {worst:.1f} ms "
+                       f"of {len(trips)} {what}")
         assert self.gate.role("edge") == self.edges, "an edge has died"
         assert self.grown <= most_octets, FIGURES[-1]
         assert worst <= most_ms, FIGURES[-1]
