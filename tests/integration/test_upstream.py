@@ -20,15 +20,6 @@ def pin_of(certificate):
     return "sha256/" + done.stdout.strip()
 
 
-def unverified(gateway):
-    """An account whose app password was made without asking the (broken) upstream."""
-    account = gateway.fresh_user()
-    gateway.add_account(account.user)
-    row = gateway.add_app_password(account.user, account.password, "--no-check")
-    account.app_password = row["app_password"]
-    return account
-
-
 def test_starttls(gates):
     gate = gates.start(upstreams={"mail": gates.upstream(scheme="imap")})
     account = gate.account()
@@ -50,7 +41,7 @@ def test_wrong_pin_is_unavailable(gates):
     pinned = gates.upstream(pin=["sha256/" + "A" * 43 + "="])
     pinned.pop("ca")
     gate = gates.start(upstreams={"mail": pinned})
-    account = unverified(gate)
+    account = gate.unverified()
     assert gate.attempt(account.user, account.app_password)[1].startswith(UNAVAILABLE)
     gate.stop()
 
@@ -75,7 +66,7 @@ def test_certificate_that_does_not_verify(gates, base, what, scheme):
                 certificate=certificate) as server:
         gate = gates.start(upstreams={"mail": {
             "imap": f"{scheme}://localhost:{server.port}", "ca": gates.authority.certificate}})
-        account = unverified(gate)
+        account = gate.unverified()
         assert gate.attempt(account.user, account.app_password)[1].startswith(UNAVAILABLE)
         assert server.count >= 1
         heard = server.heard.upper()
@@ -182,7 +173,7 @@ def test_no_credential_is_sent_when_starttls_goes_wrong(gates, script):
     with Faulty(gates.authority, script, is_tls=False) as server:
         gate = gates.start(upstreams={"mail": {
             "imap": f"imap://localhost:{server.port}", "ca": gates.authority.certificate}})
-        account = unverified(gate)
+        account = gate.unverified()
         assert gate.attempt(account.user, account.app_password)[1].startswith(UNAVAILABLE)
         assert server.count >= 1
         heard = server.heard.upper()
@@ -214,7 +205,7 @@ def test_next_url_is_asked_when_one_does_not_serve(gates, authority, script, is_
         both = gates.upstream(connect_timeout="1s")
         both["imap"] = [f"imaps://localhost:{faulty.port}", both["imap"]]
         gate = gates.start(upstreams={"mail": both})
-        account = unverified(gate)
+        account = gate.unverified()
         gate.opened(account).close()
         assert faulty.count > 0
         assert b"AUTHENTICATE" not in faulty.heard and b"LOGIN" not in faulty.heard
@@ -230,7 +221,7 @@ def test_no_other_is_asked_once_the_credential_was_said(gates, authority):
         one = gates.upstream()
         one["imap"] = [f"imaps://localhost:{faulty.port}", f"imaps://localhost:{second.port}"]
         gate = gates.start(upstreams={"mail": one})
-        account = unverified(gate)
+        account = gate.unverified()
         assert gate.attempt(account.user, account.app_password)[1].startswith(UNAVAILABLE)
         assert second.count == 0
         gate.stop()

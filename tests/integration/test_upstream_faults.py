@@ -16,15 +16,6 @@ LATER = {"pop3": b"-ERR [SYS/TEMP]", "submission": b"454 4.7.0", "sieve": b"NO (
 GATES = {"pop3": "pop3s", "submission": "submissions", "sieve": "sieve"}
 
 
-def unverified(gateway):
-    """An account whose app password was made without asking the (broken) upstream."""
-    account = gateway.fresh_user()
-    gateway.add_account(account.user)
-    row = gateway.add_app_password(account.user, account.password, "--no-check")
-    account.app_password = row["app_password"]
-    return account
-
-
 class Upstreams:
     """A faulty server of each protocol, and one gateway before all of them."""
 
@@ -40,7 +31,7 @@ class Upstreams:
                 for d in self.servers}
         gate = self.gates.start(protocols=tuple(urls), upstreams={"mail": {
             **urls, "ca": self.gates.authority.certificate, "connect_timeout": "1s"}})
-        account = unverified(gate)
+        account = gate.unverified()
 
         def attempt(protocol):
             return gate.attempt(account.user, account.app_password, gate=GATES[protocol])[1]

@@ -66,7 +66,7 @@ def test_an_upstream_that_never_comes_to_the_login(gates, context, request, dial
         gate = start(gates, dialect, server, connect_timeout=f"{LOGIN_S}s",
                      login_timeout=f"{LOGIN_S}s")
         with Watch(gate, context) as watch:
-            account = unverified(gate)
+            account = gate.unverified()
             for _ in range(3):
                 began = time.monotonic()
                 with dialect.connected(gate, context) as wire:
@@ -99,7 +99,7 @@ def test_an_upstream_that_speaks_unasked(gates, context, request, dialect):
         server.sent = 0
         gate = start(gates, dialect, server)
         with Watch(gate, context) as watch:
-            account = unverified(gate)
+            account = gate.unverified()
             with dialect.opened(gate, account, context) as wire:
                 wire.seen.clear()
                 assert wire.is_closed(5)
@@ -115,12 +115,3 @@ def start(gates, dialect, server, **changes):
     return gates.start(protocols=("imap", dialect.name), upstreams={"mail": {
         **gates.upstream(), dialect.name: f"{spoken.implicit}://localhost:{server.port}",
         **changes}})
-
-
-def unverified(gate):
-    """An account whose app password was made without asking the upstream."""
-    account = gate.fresh_user()
-    gate.add_account(account.user)
-    row = gate.add_app_password(account.user, account.password, "--no-check")
-    account.app_password = row["app_password"]
-    return account

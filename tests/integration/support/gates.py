@@ -70,6 +70,12 @@ class TestGateway(Gateway):
         account.app_password, account.app_password_id = row["app_password"], row["id"]
         return account
 
+    def unverified(self):
+        """An account whose app password was made without asking the (broken) upstream."""
+        account = self.fresh_user()
+        self.add_account(account.user)
+        return self._app_password(account, ["--no-check"])
+
     def connect(self, gate="imaps", source=None, **options):
         """A raw connection; TLS is on when the gate has implicit TLS."""
         asked = self.settings["gates"][gate]
