@@ -8,8 +8,7 @@
 
 #define TURN_MAX  16   /* reads of one pipe in one turn of the loop, so that others get theirs */
 #define STEPS_MAX 1024 /* steps of the guard likewise: a flood of short commands is all steps */
-#define GATHER    4096 /* octets of the guard's own that wait for each other: a record each is dear \
-                        */
+#define GATHER    4096 /* octets of the guard's own that wait for each other: a record is dear */
 /* The most that a guard puts at once, which is IMAP's, behind what was gathered. */
 #define PUT_MAX    (LIMIT_IMAP_GUARD_LINE + LIMIT_IMAP_CAPABILITY + GATHER)
 #define LABEL_LOOK 32 /* runs after which no client tells its name any more */
