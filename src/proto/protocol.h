@@ -185,17 +185,17 @@ struct guard_ops {
  */
 
 struct protocol {
-    enum protocol_id id;
     const char *name; /* as in the configuration: "imap" */
     const char *alpn; /* RFC 7301 registry; NULL: none, and who offers any is no client of ours */
     /* URL schemes of its upstreams: implicit TLS, STARTTLS required, clear (loopback and unix only)
      */
     const char *scheme_tls, *scheme_starttls, *scheme_clear;
-    bool has_offer; /* what an upstream offers is shown before the login, and must be true after it:
-                       the edge looks it up */
     const struct front_ops *front;
     const struct login_ops *login;
     const struct guard_ops *guard;
+    enum protocol_id id;
+    bool has_offer; /* what an upstream offers is shown before the login, and must be true after it:
+                       the edge looks it up */
 };
 
 const struct protocol *protocol_find(enum protocol_id id); /* NULL: none */

@@ -1,6 +1,6 @@
 """Real servers and real clients through the gate: on the release and on the sanitizer build.
 
-The two runs go side by side: most of the time they wait for timers. What measures time (marked
+All runs go side by side: most of the time they wait for timers. What measures time (marked
 `quiet`) runs afterwards, alone, on the release build.
 """
 
@@ -12,6 +12,10 @@ import xml.etree.ElementTree as xml
 
 from .meson import SANITIZER_ENVIRONMENT, compile_in
 
+FOLDER = "tests/integration"
+# Two halves of each build's run, of about the same length.
+PARTS = (("attacks", [f"{FOLDER}/attacks", f"{FOLDER}/guard_diff"]),
+         ("gates", [FOLDER, f"--ignore={FOLDER}/attacks", f"--ignore={FOLDER}/guard_diff"]))
 PYTEST = ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-rN",
           "--tb=short", "--no-header", "--no-summary", "-W", "ignore"]
 
@@ -24,12 +28,12 @@ def prepare(report, repository):
 class Run:
     """One pytest process and what it counted."""
 
-    def __init__(self, repository, name, *options, environment=None):
-        self.name = name
+    def __init__(self, repository, name, part, *options, environment=None):
+        self.name, self.part = name, part
         self.results = tempfile.mkstemp(prefix="postern-", suffix=".xml")[1]
         binary = os.path.join(repository, name, "postern")
         self.popen = subprocess.Popen(
-            [*PYTEST, f"--junit-xml={self.results}", *options, "tests/integration"],
+            [*PYTEST, f"--junit-xml={self.results}", *options],
             cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             stdin=subprocess.DEVNULL,
             env=dict(os.environ, POSTERN=binary, **(environment or {})))
@@ -40,7 +44,7 @@ class Run:
     def _read(self):
         for line in self.popen.stdout:
             self.lines.append(line)
-            print(f"   {self.name}| {line}", end="", flush=True)
+            print(f"   {self.name}, {self.part}| {line}", end="", flush=True)
 
     def count(self, report):
         status = self.popen.wait()
@@ -60,7 +64,7 @@ class Run:
             pass
         os.unlink(self.results)
         if not cases or (status != 0 and not failed):
-            report.add(f"{self.name}: integration", False, "".join(self.lines[-60:]))
+            report.add(f"{self.name}: integration, {self.part}", False, "".join(self.lines[-60:]))
 
 
 def run(report, repository, beside=None):
@@ -74,14 +78,16 @@ def run(report, repository, beside=None):
         if other:
             other.join()
     with report.part("integration that measures time (release, alone)"):
-        Run(repository, "build", "-m", "quiet").count(report)
+        Run(repository, "build", "quiet", "-m", "quiet", FOLDER).count(report)
 
 
 def _beside_each_other(report, repository):
     with report.part("integration (release and sanitizers side by side)"):
-        runs = [Run(repository, "build", "-m", "not quiet"),
-                Run(repository, "build-asan", "-m", "not quiet and not release",
-                    environment=SANITIZER_ENVIRONMENT)]
+        runs = []
+        for part, options in PARTS:
+            runs += [Run(repository, "build", part, "-m", "not quiet", *options),
+                     Run(repository, "build-asan", part, "-m", "not quiet and not release",
+                         *options, environment=SANITIZER_ENVIRONMENT)]
         try:
             for one in runs:
                 one.count(report)

@@ -14,7 +14,7 @@ from support.wire import Closed
 EACH = pytest.mark.parametrize("dialect", ALL, ids=by_name)
 # Two edges and a warden; a sanitizer's allocator keeps freed memory for a while.
 MOST_OCTETS = 24_000_000
-MOST_MS = 500
+MOST_MS = 1000
 BAD_COMMANDS = 100_000
 REPEATED = 15  # of what takes a moment: a bystander must have something to suffer from
 

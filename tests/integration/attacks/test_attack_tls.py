@@ -16,7 +16,7 @@ GATES = pytest.mark.parametrize("name", SCHEMES)
 EACH = pytest.mark.parametrize("dialect", ALL, ids=by_name)
 DIALECTS = {dialect.name: dialect for dialect in ALL}
 MOST_OCTETS = 24_000_000
-MOST_MS = 500
+MOST_MS = 1000
 HANDSHAKE_S, LOGIN_S = 2, 4
 FLOODS = 40  # one is over in a moment
 

@@ -258,6 +258,7 @@ def player(base):
     files = (glob.glob(os.path.join(SOURCE, "proto/sieve/guard*.c")) +
              [os.path.join(SOURCE, "proto/sieve", f"{name}.c")
               for name in ("capability", "command", "response", "text")] +
+             [os.path.join(SOURCE, "proto/line/line.c")] +
              [os.path.join(SOURCE, "base", f"{name}.c")
               for name in ("buf", "err", "mem", "utf8", "view")])
     subprocess.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", "-I", SOURCE,

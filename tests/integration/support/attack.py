@@ -14,6 +14,8 @@ from .connection import untrusting
 from .dialect import IMAP
 
 FIGURES = []
+# A sanitizer keeps freed memory back to find who still uses it: its bounds are of that size.
+SANITIZED_TIMES = 10 if "ASAN_OPTIONS" in os.environ else 1
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +91,7 @@ class Watch:
                        f"bystander p50 {trips[len(trips) // 2]:.1f} ms, p99 {worst:.1f} ms "
                        f"of {len(trips)} {what}")
         assert self.gate.role("edge") == self.edges, "an edge has died"
-        assert self.grown <= most_octets, FIGURES[-1]
+        assert self.grown <= most_octets * SANITIZED_TIMES, FIGURES[-1]
         assert worst <= most_ms, FIGURES[-1]
 
 

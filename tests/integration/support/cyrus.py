@@ -26,6 +26,7 @@ PORTS = ("imap", "imaps", "pop3", "pop3s", "sieve")
 IMAPD_CONF = """\
 configdirectory: {folder}/lib
 defaultpartition: default
+delete_mode: immediate
 partition-default: {folder}/spool
 proc_path: {folder}/proc
 mboxname_lockpath: {folder}/lock
