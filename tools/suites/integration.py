@@ -4,6 +4,7 @@ All runs go side by side: most of the time they wait for timers. What measures t
 `quiet`) runs afterwards, alone, on the release build.
 """
 
+import glob
 import os
 import subprocess
 import tempfile
@@ -13,11 +14,17 @@ import xml.etree.ElementTree as xml
 from .meson import SANITIZER_ENVIRONMENT, compile_in
 
 FOLDER = "tests/integration"
-# Two halves of each build's run, of about the same length.
-PARTS = (("attacks", [f"{FOLDER}/attacks", f"{FOLDER}/guard_diff"]),
-         ("gates", [FOLDER, f"--ignore={FOLDER}/attacks", f"--ignore={FOLDER}/guard_diff"]))
+LATE = "test_[t-z]*.py"
 PYTEST = ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-rN",
           "--tb=short", "--no-header", "--no-summary", "-W", "ignore"]
+
+
+def _halves():
+    """Two halves of a build's run, of about the same length: a name, and what pytest is told."""
+    late = sorted(glob.glob(f"{FOLDER}/{LATE}"))
+    return (("attacks", [f"{FOLDER}/attacks", f"{FOLDER}/guard_diff", *late]),
+            ("gates", [FOLDER, f"--ignore={FOLDER}/attacks", f"--ignore={FOLDER}/guard_diff",
+                       f"--ignore-glob=*/{LATE}"]))
 
 
 def prepare(report, repository):
@@ -84,7 +91,7 @@ def run(report, repository, beside=None):
 def _beside_each_other(report, repository):
     with report.part("integration (release and sanitizers side by side)"):
         runs = []
-        for part, options in PARTS:
+        for part, options in _halves():
             runs += [Run(repository, "build", part, "-m", "not quiet", *options),
                      Run(repository, "build-asan", part, "-m", "not quiet and not release",
                          *options, environment=SANITIZER_ENVIRONMENT)]
