@@ -14,11 +14,13 @@ from .sieve import Sieve
 
 # What testssl.sh calls the protocol of a gate with STARTTLS.
 STARTTLS = {"imap": "imap", "pop3": "pop3", "submission": "smtp"}
-# Versions, classes of ciphers, who chooses among them, every known attack.
-EVERYWHERE = ["--protocols", "--standard", "--server-preference", "--vulnerable"]
-# What does not depend on the way in is asked once or twice. No gate is asked for --each-cipher and
-# --client-simulation: these are lists, of INFO only.
-ONCE = {"imaps": ["--pfs", "--server-defaults"], "submission": ["--pfs"]}
+# Versions, who chooses the cipher, every known attack, and with those every weak kind of cipher but
+# NULL and anonymous ones.
+EVERYWHERE = ["--protocols", "--server-preference", "--vulnerable"]
+# An edge has one set of ciphers and certificates for all gates: about those one gate is asked. None
+# is asked for --each-cipher and --client-simulation: these are lists, of INFO only.
+ONCE = {"imaps": ["--standard", "--pfs"], "submission": ["--standard"],
+        "pop3s": ["--server-defaults"]}
 # No DNS, nothing outside this machine; the gate listens on 127.0.0.1.
 QUIETLY = ["--warnings", "batch", "--color", "0", "--nodns", "none", "--ip", "127.0.0.1"]
 # It keeps its temporary files in /tmp and can be told no other folder: its /tmp is the scan's.
@@ -52,7 +54,7 @@ class Scan:
             self.child.popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.child.fail(f"did not end within {timeout_s:.0f} s")
-        # The exit status counts remarks of any kind, so it says nothing.
+        # Its exit status counts remarks of any kind, so it says nothing.
         with open(os.path.join(self.folder, "found.json"), encoding="utf-8") as f:
             return json.load(f)
 
