@@ -80,10 +80,10 @@ static const struct schema_row rows[] = {
     { SET("tls.minimum", "1.2", "The lowest TLS version that is spoken."), IS_ONE_OF("1.2|1.3"),
       TOP(tls.minimum) },
     { SET("tls.ciphers", CIPHERS,
-          "The TLS 1.2 ciphers in OpenSSL's syntax; the default is Mozilla's intermediate "
+          "The TLS 1.2 ciphers in OpenSSL's syntax, best first; the default is Mozilla's intermediate "
           "profile."),
       IS_TEXT, TOP(tls.ciphers) },
-    { SET("tls.ciphersuites", CIPHERSUITES, "The TLS 1.3 cipher suites in OpenSSL's syntax."),
+    { SET("tls.ciphersuites", CIPHERSUITES, "The TLS 1.3 cipher suites in OpenSSL's syntax, best first."),
       IS_TEXT, TOP(tls.ciphersuites) },
     { SET("tls.ticket_rotation", "1h",
           "The time after which new keys encrypt session tickets; old ones are accepted for one "
@@ -101,7 +101,9 @@ static const struct schema_row rows[] = {
       IS_NUMBER(1, 100000), TOP(session.per_account) },
     { SET("session.handshake_timeout", "10s", "The time that a TLS handshake may take."),
       IS_S_IN_MS(1, 300), TOP(session.handshake_timeout_ms) },
-    { SET("session.login_timeout", "60s", "The time from the greeting to a successful login."),
+    { SET("session.login_timeout", "3m",
+          "The time from the greeting to a successful login; a mail program may be asking its user "
+          "for the password meanwhile."),
       IS_S_IN_MS(1, 3600), TOP(session.login_timeout_ms) },
     { SET("session.idle_timeout", "35m",
           "The time without an octet after which a session ends; at least 30 minutes, so that "

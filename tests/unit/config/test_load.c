@@ -23,7 +23,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->edges.sessions, 20000);
     assert_int_equal(c->session.per_account, 64);
     assert_int_equal(c->session.handshake_timeout_ms, 10000);
-    assert_int_equal(c->session.login_timeout_ms, 60000);
+    assert_int_equal(c->session.login_timeout_ms, 180000);
     assert_int_equal(c->session.idle_timeout_ms, 35 * 60 * 1000);
     assert_int_equal(c->session.refusal_delay_ms, 3500);
     assert_int_equal(c->session.drain_timeout_ms, 30000);
