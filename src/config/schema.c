@@ -80,10 +80,12 @@ static const struct schema_row rows[] = {
     { SET("tls.minimum", "1.2", "The lowest TLS version that is spoken."), IS_ONE_OF("1.2|1.3"),
       TOP(tls.minimum) },
     { SET("tls.ciphers", CIPHERS,
-          "The TLS 1.2 ciphers in OpenSSL's syntax, best first; the default is Mozilla's intermediate "
+          "The TLS 1.2 ciphers in OpenSSL's syntax, best first; the default is Mozilla's "
+          "intermediate "
           "profile."),
       IS_TEXT, TOP(tls.ciphers) },
-    { SET("tls.ciphersuites", CIPHERSUITES, "The TLS 1.3 cipher suites in OpenSSL's syntax, best first."),
+    { SET("tls.ciphersuites", CIPHERSUITES,
+          "The TLS 1.3 cipher suites in OpenSSL's syntax, best first."),
       IS_TEXT, TOP(tls.ciphersuites) },
     { SET("tls.ticket_rotation", "1h",
           "The time after which new keys encrypt session tickets; old ones are accepted for one "
