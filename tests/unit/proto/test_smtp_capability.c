@@ -79,9 +79,28 @@ static void test_keyword(void **state)
     assert_int_equal(smtp_capability_keyword(VIEW_NONE).n, 0);
 }
 
+static void barred_and_passing(void **state)
+{
+    (void)state;
+    static const char *const passing[] = {
+        "PIPELINING",          "SIZE",    "SIZE 1000", "size 1", "DSN", "LIMITS RCPTMAX=5",
+        "ENHANCEDSTATUSCODES", "8BITMIME"
+    };
+    static const char *const barred[] = { "",          "AUTH PLAIN", "AUTH=PLAIN", "STARTTLS",
+                                          "XCLIENT x", "SIZES",      "SIZE=1",     "SIZE\t1",
+                                          "DSN \xff",  " DSN",       "ETRN",       "BURL imap",
+                                          "XFORWARD",  "VRFY",       "HELP" };
+
+    for (size_t i = 0; i < COUNT_OF(passing); i++)
+        assert_true(smtp_capability_passes(view_text(passing[i])));
+    for (size_t i = 0; i < COUNT_OF(barred); i++)
+        assert_false(smtp_capability_passes(view_text(barred[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(barred_and_passing),
         cmocka_unit_test(test_passes),
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_keyword),
